@@ -1,0 +1,59 @@
+//! What a provider can do, stage by stage. The rules never choose what is not here.
+
+use serde::Serialize;
+
+use super::Stage;
+
+/// What the provider does when nobody answers in time (FIELD 2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LapseOutcome {
+    Lost,
+    Accepted,
+    /// The provider sends what it holds, or decides by itself, depending on an account setting.
+    ProviderDecides,
+    /// Nothing moves (an inquiry that simply closes).
+    Closed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StageCapability {
+    pub stage: Stage,
+    pub acceptable: bool,
+    pub defendable: bool,
+    /// Evidence can be put with the provider without being sent to the bank.
+    pub draft: bool,
+    pub responds_once: bool,
+    pub lapse: LapseOutcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct FileLimits {
+    /// Media types taken as evidence.
+    pub media_types: &'static [&'static str],
+    /// Largest single file, bytes.
+    pub file_bytes_max: u64,
+    /// Largest sum over one dispute, bytes.
+    pub total_bytes_max: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Capabilities {
+    pub stages: &'static [StageCapability],
+    pub webhooks: bool,
+    pub fetch: bool,
+    pub list: bool,
+    /// Irreversible calls carry a key under which the provider answers a repeat with the first answer.
+    pub idempotency_key: bool,
+    /// The webhook's signature covers the deadline.
+    pub deadline_signed: bool,
+    /// A defence needs at least so many documents.
+    pub documents_min: u32,
+    pub files: FileLimits,
+}
+
+impl Capabilities {
+    pub fn at(&self, stage: Stage) -> Option<&StageCapability> {
+        self.stages.iter().find(|s| s.stage == stage)
+    }
+}

@@ -1,0 +1,9 @@
+//! respondby answers card disputes before `respond_by`. The order of the modules is the direction of
+//! knowledge: each may know those above it.
+
+pub mod clock;
+pub mod config;
+pub mod dispute;
+pub mod evidence;
+pub mod providers;
+pub mod rules;

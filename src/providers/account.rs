@@ -1,0 +1,52 @@
+//! A merchant's credentials and webhook secrets at one provider, unsealed, as the provider code needs them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ProviderName;
+use crate::dispute::{AccountId, MerchantId};
+
+/// Named API credentials: `api_key` for Stripe, `key_id` and `key_secret` for Razorpay.
+#[derive(Clone, Default)]
+pub struct Credentials(BTreeMap<String, SecretString>);
+
+impl Credentials {
+    pub fn new(entries: impl IntoIterator<Item = (String, SecretString)>) -> Self {
+        Self(entries.into_iter().collect())
+    }
+
+    /// The credential of that name; empty text where the account has none, which the provider refuses.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |s| s.expose_secret())
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub merchant_id: MerchantId,
+    pub account_id: AccountId,
+    /// The merchant's short name, as in the configuration.
+    pub merchant: String,
+    /// The account's short name: the last part of its webhook URL. Unique per provider.
+    pub name: String,
+    pub provider: ProviderName,
+    /// Newest first. Empty means that every delivery is refused.
+    pub webhook_secrets: Vec<SecretString>,
+    pub credentials: Credentials,
+    /// Where the provider's API answers, without a trailing slash. The provider's own by default.
+    pub base_url: Option<String>,
+    /// How old a signed timestamp may be, seconds.
+    pub tolerance_s: i64,
+}

@@ -1,0 +1,87 @@
+//! The contract every payment provider fulfils, and the types that cross it. A provider is one folder:
+//! its wire words stay inside. Nothing here knows of the database, the rules or the clock: `now` and the
+//! account come as arguments, and what a call did comes back as an [`Answer`].
+
+mod account;
+mod answer;
+pub mod http;
+pub mod razorpay;
+mod registry;
+pub mod stripe;
+mod verified;
+
+pub use account::{Account, Credentials};
+pub use answer::{Answer, CallError, CallLog, Outcome, Page, Record, Uploaded};
+pub use registry::{ProviderName, Registry};
+pub use verified::{Delivery, Kept, Reading, Refusal, Verified};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+
+use crate::dispute::Capabilities;
+use crate::evidence::Packet;
+
+/// A call to a provider: the answer, and what is worth keeping about how it went.
+pub type Call<'a, T> = BoxFuture<'a, (Answer<T>, Vec<CallLog>)>;
+
+/// Required in full, no defaults: what a provider cannot do it says in `capabilities`.
+pub trait Provider: Send + Sync + 'static {
+    fn name(&self) -> ProviderName;
+
+    fn capabilities(&self) -> &'static Capabilities;
+
+    /// Checks the delivery against the account's secrets, newest first, in constant time. The order of
+    /// checks is fixed: secret present, header present, header shape, signature, age.
+    fn verify(&self, delivery: Delivery, account: &Account, now: DateTime<Utc>) -> Result<Verified, Refusal>;
+
+    /// The meaning of a kept body. Total: what is not understood is `Reading::Unrecognised`.
+    fn events(&self, kept: &Kept<'_>) -> Reading;
+
+    /// The provider's record of one dispute, now.
+    fn fetch<'a>(&'a self, account: &'a Account, dispute_ref: &'a str) -> Call<'a, Record>;
+
+    /// A page of what changed (or, where the provider has no such list, was created) since `since`.
+    /// `cursor` is what the page before returned as `next`.
+    fn list_changed_since<'a>(
+        &'a self,
+        account: &'a Account,
+        since: DateTime<Utc>,
+        cursor: Option<String>,
+    ) -> Call<'a, Page>;
+
+    /// Concedes. Irreversible. `key` is the idempotency key, stable per intent, for providers that take one.
+    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record>;
+
+    /// Puts evidence with the provider without sending it to the bank. Repeatable.
+    fn stage_evidence<'a>(
+        &'a self,
+        account: &'a Account,
+        dispute_ref: &'a str,
+        packet: &'a Packet,
+        key: &'a str,
+    ) -> Call<'a, Record>;
+
+    /// Sends the evidence to the bank. Irreversible.
+    fn submit<'a>(
+        &'a self,
+        account: &'a Account,
+        dispute_ref: &'a str,
+        packet: &'a Packet,
+        key: &'a str,
+    ) -> Call<'a, Record>;
+
+    /// Uploads one file as dispute evidence; the answer carries the provider's id of it.
+    fn upload<'a>(
+        &'a self,
+        account: &'a Account,
+        name: &'a str,
+        media_type: &'a str,
+        content: Bytes,
+        key: &'a str,
+    ) -> Call<'a, Uploaded>;
+
+    /// What a packet breaks of this provider's limits, in words; empty when it may be sent.
+    /// `submit` is false for staging, where completeness is not owed yet.
+    fn lint(&self, packet: &Packet, submit: bool) -> Vec<String>;
+}

@@ -1,0 +1,142 @@
+//! The way of a delivery: received, verified, kept, read. Each stage has its own type, and only a
+//! provider's `verify` can make a [`Verified`], so nothing unverified can be kept by mistake.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use super::ProviderName;
+use crate::dispute::{AccountId, Event, MerchantId, Source};
+
+/// One HTTP request as received: nothing parsed, nothing believed.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// In the order received, names in lower case, values as bytes may come (lossy UTF-8).
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+    /// The full address it was sent to, for providers that sign it.
+    pub url: Option<String>,
+}
+
+impl Delivery {
+    /// All values of one header. `name` in lower case.
+    pub fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The value of a header that may appear once: a second one is refused, so that no proxy and
+    /// parser can be played against each other.
+    pub fn single_header(&self, name: &'static str) -> Result<&str, Refusal> {
+        let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let first = values.next().ok_or(Refusal::HeaderMissing { header: name })?;
+        match values.next() {
+            Some(_) => Err(Refusal::HeaderTwice { header: name }),
+            None => Ok(first),
+        }
+    }
+}
+
+/// Why a delivery was refused. The sender learns nothing of this; the operator learns all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the account has no webhook secret, so nothing can be verified: configure `webhook_secrets`")]
+    NoSecret,
+    #[error("the header `{header}` is missing")]
+    HeaderMissing { header: &'static str },
+    #[error("the header `{header}` appears more than once")]
+    HeaderTwice { header: &'static str },
+    #[error("the header `{header}` is malformed: {why}")]
+    HeaderMalformed { header: &'static str, why: String },
+    #[error(
+        "no signature in `{header}` matches the body under any of the {secrets} configured secret(s): {hint}"
+    )]
+    SignatureMismatch { header: &'static str, secrets: usize, hint: String },
+    #[error("the signed time is {age_s} s ago, and at most {tolerance_s} s are allowed")]
+    TooOld { age_s: i64, tolerance_s: i64 },
+}
+
+impl Refusal {
+    /// A word for metrics and logs.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Refusal::NoSecret => "no_secret",
+            Refusal::HeaderMissing { .. } => "header_missing",
+            Refusal::HeaderTwice { .. } => "header_twice",
+            Refusal::HeaderMalformed { .. } => "header_malformed",
+            Refusal::SignatureMismatch { .. } => "signature_mismatch",
+            Refusal::TooOld { .. } => "too_old",
+        }
+    }
+}
+
+/// A delivery whose sender is proved.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    pub merchant_id: MerchantId,
+    pub account_id: AccountId,
+    pub provider: ProviderName,
+    dedupe_key: String,
+    claimed_at: Option<DateTime<Utc>>,
+    delivery: Delivery,
+}
+
+impl Verified {
+    /// For providers only: calling this is the statement that the signature was checked.
+    pub(in crate::providers) fn new(
+        account: &super::Account,
+        dedupe_key: String,
+        claimed_at: Option<DateTime<Utc>>,
+        delivery: Delivery,
+    ) -> Self {
+        Self {
+            merchant_id: account.merchant_id,
+            account_id: account.account_id,
+            provider: account.provider,
+            dedupe_key,
+            claimed_at,
+            delivery,
+        }
+    }
+
+    /// What the provider repeats on redelivery. At most 200 bytes.
+    pub fn dedupe_key(&self) -> &str {
+        &self.dedupe_key
+    }
+
+    /// When the provider says that it happened or was sent.
+    pub fn claimed_at(&self) -> Option<DateTime<Utc>> {
+        self.claimed_at
+    }
+
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+}
+
+/// A body that is in the database, ready to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept<'a> {
+    /// A webhook's body is an envelope; every other source gives the bare record of one dispute.
+    pub source: Source,
+    pub body: &'a [u8],
+    /// The provider's time of a bare record. A webhook's envelope carries its own.
+    pub as_of: DateTime<Utc>,
+}
+
+/// What a kept body means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    Events(Vec<Event>),
+    /// The body only points at a dispute: fetch it, then apply the record.
+    FetchFirst {
+        dispute_ref: String,
+        name: String,
+    },
+    /// Understood, and not about a dispute (`payment_intent.succeeded`): settled without effect.
+    NotOurs {
+        what: String,
+    },
+    /// Not understood. Kept, quarantined and shown to a person. Says what was found and where.
+    Unrecognised {
+        what: String,
+    },
+}

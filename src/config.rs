@@ -29,3 +29,16 @@ pub struct RazorpayConfig {
     pub read_timeout_ms: u64,
     pub total_timeout_ms: u64,
 }
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    pub url: Option<String>,
+    pub data_dir: Option<std::path::PathBuf>,
+    pub pg_bin_dir: Option<std::path::PathBuf>,
+    pub connections_max: u32,
+    pub acquire_timeout_ms: u64,
+    pub statement_timeout_ms: u64,
+    pub lock_timeout_ms: u64,
+    pub idle_in_transaction_timeout_ms: u64,
+}

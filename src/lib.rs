@@ -7,3 +7,4 @@ pub mod dispute;
 pub mod evidence;
 pub mod providers;
 pub mod rules;
+pub mod store;

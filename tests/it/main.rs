@@ -1,1 +1,5 @@
+//! The integration tests: one binary, so that one cluster and one template database serve them all.
 
+mod support;
+
+mod harness;

@@ -1,0 +1,86 @@
+//! Connecting to the database and bringing its schema up to date. A database that a newer program has
+//! migrated is refused: an older one would write what the newer schema does not mean.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::config::DatabaseConfig;
+
+/// The migrations this program was built with, from the folder `migrations`.
+pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    #[error(
+        "the database has migration {found}, and this program knows none after {newest}: it was migrated by a \
+         newer respondby. Run that one, or restore a backup from before"
+    )]
+    NewerThanProgram { found: i64, newest: i64 },
+    #[error("a migration failed; what it did was rolled back")]
+    Failed(#[from] MigrateError),
+    #[error("cannot read which migrations the database has")]
+    Unreadable(#[from] sqlx::Error),
+}
+
+/// A pool with the time-outs of the configuration. Connects lazily: the database may come later.
+pub fn connect(options: PgConnectOptions, config: &DatabaseConfig) -> PgPool {
+    let ms = |value: u64| format!("{value}ms");
+    let options = options.application_name("respondby").options([
+        ("statement_timeout", ms(config.statement_timeout_ms)),
+        ("lock_timeout", ms(config.lock_timeout_ms)),
+        ("idle_in_transaction_session_timeout", ms(config.idle_in_transaction_timeout_ms)),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(config.connections_max)
+        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+        .connect_lazy_with(options)
+}
+
+/// Versions of the migrations that this program has and the database does not, oldest first.
+pub async fn pending_migrations(pool: &PgPool) -> Result<Vec<i64>, MigrationError> {
+    let mut conn = pool.acquire().await?;
+    let applied = applied(&mut conn).await?;
+    refuse_newer(&applied)?;
+    Ok(known().filter(|version| !applied.contains(version)).collect())
+}
+
+/// Applies what is pending, each migration in its own transaction, and returns the versions applied. Safe
+/// to run from several programs at once: they take turns.
+pub async fn migrate(pool: &PgPool) -> Result<Vec<i64>, MigrationError> {
+    let pending = pending_migrations(pool).await?;
+    if !pending.is_empty() {
+        // A migration may take longer than a statement of the engine is allowed to.
+        let mut conn = pool.acquire().await?;
+        sqlx::query("set statement_timeout = 0").execute(&mut *conn).await?;
+        let done = MIGRATOR.run_direct(None, &mut *conn, false).await;
+        // The connection goes with its setting.
+        _ = conn.close().await;
+        done?;
+    }
+    Ok(pending)
+}
+
+fn known() -> impl Iterator<Item = i64> {
+    MIGRATOR.iter().filter(|m| !m.migration_type.is_down_migration()).map(|m| m.version)
+}
+
+async fn applied(conn: &mut sqlx::PgConnection) -> Result<BTreeSet<i64>, MigrationError> {
+    let table = "_sqlx_migrations";
+    let exists: bool =
+        sqlx::query_scalar("select to_regclass($1) is not null").bind(table).fetch_one(&mut *conn).await?;
+    if !exists {
+        return Ok(BTreeSet::new());
+    }
+    Ok(conn.list_applied_migrations(table).await?.into_iter().map(|m| m.version).collect())
+}
+
+fn refuse_newer(applied: &BTreeSet<i64>) -> Result<(), MigrationError> {
+    let newest = known().max().unwrap_or(0);
+    match applied.last() {
+        Some(found) if *found > newest => Err(MigrationError::NewerThanProgram { found: *found, newest }),
+        Some(_) | None => Ok(()),
+    }
+}

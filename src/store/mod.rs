@@ -1,0 +1,8 @@
+//! The database: all the SQL there is, one file per noun. Connecting, the embedded server, migrations and
+//! sealing are here too. Knows the pure modules and the providers' types; never the network, the HTTP
+//! surface or the worker. Functions take the connection, so that the caller owns the transaction.
+
+mod connect;
+pub mod embedded;
+
+pub use connect::{MIGRATOR, MigrationError, connect, migrate, pending_migrations};

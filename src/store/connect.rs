@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
+use super::embedded::{self, EmbeddedConfig, EmbeddedError, Running};
 use crate::config::DatabaseConfig;
 
 /// The migrations this program was built with, from the folder `migrations`.
@@ -23,6 +24,56 @@ pub enum MigrationError {
     Failed(#[from] MigrateError),
     #[error("cannot read which migrations the database has")]
     Unreadable(#[from] sqlx::Error),
+}
+
+/// The database the configuration names, and the server when it is the embedded one.
+#[derive(Debug)]
+pub struct Opened {
+    pub pool: PgPool,
+    /// An address that other programs can connect to, without a password.
+    pub shown: String,
+    pub embedded: Option<Running>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is not repeated: it may hold a password.
+    #[error("database.url is not an address of PostgreSQL: {0}")]
+    Address(sqlx::Error),
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+}
+
+/// Uses the database of `database.url`, or else starts or adopts the embedded server. A database
+/// elsewhere is not contacted yet.
+pub async fn open(config: &DatabaseConfig) -> Result<Opened, OpenError> {
+    if let Some(url) = &config.url {
+        let options: PgConnectOptions = url.parse().map_err(OpenError::Address)?;
+        let place = options.get_socket().map_or_else(
+            || format!("{}:{}", options.get_host(), options.get_port()),
+            |socket| socket.display().to_string(),
+        );
+        let shown = format!("{} at {place}", options.get_database().unwrap_or(options.get_username()));
+        return Ok(Opened { pool: connect(options, config), shown, embedded: None });
+    }
+    let running = embedded::start(EmbeddedConfig {
+        data_dir: config.data_dir.clone(),
+        pg_bin_dir: config.pg_bin_dir.clone(),
+        settings: Vec::new(),
+    })
+    .await?;
+    Ok(Opened { pool: connect(running.options(), config), shown: running.url(), embedded: Some(running) })
+}
+
+impl Opened {
+    /// Closes the pool, and ends the embedded server if it is one.
+    pub async fn close(self) -> Result<(), EmbeddedError> {
+        self.pool.close().await;
+        match self.embedded {
+            Some(running) => running.stop().await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// A pool with the time-outs of the configuration. Connects lazily: the database may come later.

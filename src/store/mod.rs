@@ -5,4 +5,4 @@
 mod connect;
 pub mod embedded;
 
-pub use connect::{MIGRATOR, MigrationError, connect, migrate, pending_migrations};
+pub use connect::{MIGRATOR, MigrationError, OpenError, Opened, connect, migrate, open, pending_migrations};

@@ -1,0 +1,289 @@
+//! What the types cannot say: ranges, unique names, names that must exist elsewhere, secrets and files that
+//! must be there. Every mistake is reported, not only the first.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::layers::Step;
+use super::problem::nearest;
+use super::secret::{Secret, SecretError};
+use super::{AccountConfig, AlertsConfig, ChannelKind, Config};
+use crate::providers::ProviderName;
+
+pub(super) struct Mistake {
+    pub at: Vec<Step>,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+/// The credentials an account needs, by provider.
+const fn credential_names(provider: ProviderName) -> &'static [&'static str] {
+    match provider {
+        ProviderName::Stripe => &["api_key"],
+        ProviderName::Razorpay => &["key_id", "key_secret"],
+    }
+}
+
+/// Checks everything and fills in the secrets and the paths on the way.
+pub(super) fn all(config: &mut Config, base: &Path, environment: &[(String, String)]) -> Vec<Mistake> {
+    let mut found = Vec::new();
+    ranges(config, &mut found);
+    urls(config, &mut found);
+    names(config, &mut found);
+    accounts(&config.accounts, &mut found);
+    alerts(&config.alerts, &mut found);
+    rules_files(config, base, &mut found);
+    secrets(config, base, environment, &mut found);
+    found
+}
+
+/// `http.listen`, `account.2.name`.
+fn at(path: &str) -> Vec<Step> {
+    path.split('.').map(|s| s.parse().map_or_else(|_| Step::Key(s.to_owned()), Step::Index)).collect()
+}
+
+fn mistake(path: &str, message: impl Into<String>) -> Mistake {
+    Mistake { at: at(path), message: message.into(), hint: None }
+}
+
+fn ranges(config: &Config, found: &mut Vec<Mistake>) {
+    let c = config;
+    let size = |n: usize| n as u64;
+    #[rustfmt::skip]
+    let bounds: [(&str, u64, u64, u64); 24] = [
+        ("database.connections_max", c.database.connections_max.into(), 4, 1000),
+        ("database.acquire_timeout_ms", c.database.acquire_timeout_ms, 10, 60_000),
+        ("database.statement_timeout_ms", c.database.statement_timeout_ms, 100, 3_600_000),
+        ("database.lock_timeout_ms", c.database.lock_timeout_ms, 10, 3_600_000),
+        ("database.idle_in_transaction_timeout_ms", c.database.idle_in_transaction_timeout_ms, 100, 3_600_000),
+        ("http.body_bytes_max", size(c.http.body_bytes_max), 1024, 64 << 20),
+        ("http.header_count_max", size(c.http.header_count_max), 8, 1000),
+        ("http.header_bytes_max", size(c.http.header_bytes_max), 8192, 1 << 20),
+        ("http.header_read_timeout_ms", c.http.header_read_timeout_ms, 100, 600_000),
+        ("http.request_timeout_ms", c.http.request_timeout_ms, 100, 600_000),
+        ("http.connections_max", size(c.http.connections_max), 1, 1_000_000),
+        ("http.shutdown_grace_ms", c.http.shutdown_grace_ms, 0, 600_000),
+        ("intake.writers", size(c.intake.writers), 1, 16),
+        ("intake.batch_max", size(c.intake.batch_max), 1, 5_000),
+        ("intake.queue_max", size(c.intake.queue_max), 1, 1_000_000),
+        ("worker.batch", c.worker.batch.into(), 1, 10_000),
+        ("worker.poll_every_ms", c.worker.poll_every_ms, 10, 60_000),
+        ("worker.calls_max", size(c.worker.calls_max), 1, 1_000),
+        ("worker.lease_s", c.worker.lease_s.into(), 10, 3_600),
+        ("reconcile.every_s", c.reconcile.every_s.into(), 10, 86_400),
+        ("alerts.repage_every_s", c.alerts.repage_every_s.into(), 60, 86_400),
+        ("alerts.escalate_after_s", c.alerts.escalate_after_s.into(), 60, 604_800),
+        ("facts.timeout_ms", c.facts.timeout_ms, 100, 60_000),
+        ("facts.retry_every_s", c.facts.retry_every_s.into(), 10, 86_400),
+    ];
+    for (path, value, low, high) in bounds {
+        if !(low..=high).contains(&value) {
+            found.push(mistake(path, format!("{value} is out of range: {low} to {high}")));
+        }
+    }
+    // A claimed call must be over, or given up by its own time-outs, before another worker may take it.
+    let providers = &c.providers;
+    for (name, total_ms) in
+        [("stripe", providers.stripe.total_timeout_ms), ("razorpay", providers.razorpay.total_timeout_ms)]
+    {
+        if total_ms >= u64::from(c.worker.lease_s) * 1000 {
+            let path = format!("providers.{name}.total_timeout_ms");
+            found.push(mistake(&path, format!("{total_ms} ms is not shorter than worker.lease_s")));
+        }
+    }
+    if !(0.01..=100.0).contains(&c.reconcile.calls_per_s) {
+        let message = format!("{} is out of range: 0.01 to 100", c.reconcile.calls_per_s);
+        found.push(mistake("reconcile.calls_per_s", message));
+    }
+    if c.worker.roles.is_empty() {
+        found.push(mistake("worker.roles", "a process without a role does nothing: \"intake\", \"worker\""));
+    }
+}
+
+fn urls(config: &Config, found: &mut Vec<Mistake>) {
+    let http = ["https://", "http://"].as_slice();
+    let postgres = ["postgres://", "postgresql://"].as_slice();
+    let providers = &config.providers;
+    let mut wanted: Vec<(String, Option<&str>, &[&str])> = vec![
+        ("database.url".into(), config.database.url.as_deref(), postgres),
+        ("http.public_url".into(), config.http.public_url.as_deref(), http),
+        ("facts.url".into(), config.facts.url.as_deref(), http),
+        ("providers.stripe.base_url".into(), Some(&providers.stripe.base_url), http),
+        ("providers.stripe.files_url".into(), Some(&providers.stripe.files_url), http),
+        ("providers.razorpay.base_url".into(), Some(&providers.razorpay.base_url), http),
+    ];
+    for (i, merchant) in config.merchants.iter().enumerate() {
+        wanted.push((format!("merchant.{i}.facts_url"), merchant.facts_url.as_deref(), http));
+    }
+    for (i, account) in config.accounts.iter().enumerate() {
+        wanted.push((format!("account.{i}.base_url"), account.base_url.as_deref(), http));
+    }
+    for (path, url, schemes) in wanted {
+        let Some(url) = url else { continue };
+        if !schemes.iter().any(|s| url.len() > s.len() && url.starts_with(s)) {
+            found.push(mistake(&path, format!("an address starts with {}", schemes.join(" or "))));
+        } else if schemes == http && url.ends_with('/') {
+            found.push(mistake(&path, "write the address without the slash at its end"));
+        }
+    }
+}
+
+fn names(config: &Config, found: &mut Vec<Mistake>) {
+    let mut merchants = BTreeSet::new();
+    for (i, merchant) in config.merchants.iter().enumerate() {
+        let path = format!("merchant.{i}.name");
+        check_name(&merchant.name, &path, found);
+        if !merchants.insert(merchant.name.as_str()) {
+            found.push(mistake(&path, format!("there is a merchant `{}` above already", merchant.name)));
+        }
+    }
+    for (i, account) in config.accounts.iter().enumerate() {
+        check_merchant(&account.merchant, &format!("account.{i}.merchant"), &merchants, found);
+    }
+    for (i, route) in config.alerts.routes.iter().enumerate() {
+        if let Some(merchant) = &route.merchant {
+            check_merchant(merchant, &format!("alerts.route.{i}.merchant"), &merchants, found);
+        }
+    }
+}
+
+/// A name stands in URLs and on command lines.
+fn check_name(name: &str, path: &str, found: &mut Vec<Mistake>) {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if !starts_well || name.len() > 63 || !name.bytes().all(plain) {
+        found
+            .push(mistake(path, "a name is 1 to 63 of a-z, 0-9, - and _, and starts with a letter or digit"));
+    }
+}
+
+fn check_merchant(name: &str, path: &str, merchants: &BTreeSet<&str>, found: &mut Vec<Mistake>) {
+    if !merchants.contains(name) {
+        let hint = nearest(name, merchants.iter().copied());
+        let message = format!("there is no [[merchant]] named `{name}`");
+        found.push(Mistake { at: at(path), message, hint });
+    }
+}
+
+fn accounts(accounts: &[AccountConfig], found: &mut Vec<Mistake>) {
+    let mut seen = BTreeSet::new();
+    for (i, account) in accounts.iter().enumerate() {
+        let path = |key: &str| format!("account.{i}.{key}");
+        check_name(&account.name, &path("name"), found);
+        if !seen.insert((account.provider, account.name.as_str())) {
+            let message = format!("there is a {} account `{}` above already", account.provider, account.name);
+            found.push(mistake(&path("name"), message));
+        }
+        if account.webhook_secrets.is_empty() {
+            let message =
+                "without a webhook secret every delivery of this account is refused: name at least one";
+            found.push(mistake(&path("webhook_secrets"), message));
+        }
+        if account.tolerance_s.is_some_and(|s| !(10..=86_400).contains(&s)) {
+            found.push(mistake(&path("tolerance_s"), "out of range: 10 to 86400"));
+        }
+        let known = credential_names(account.provider);
+        for name in account.credentials.keys().filter(|n| !known.contains(&n.as_str())) {
+            let message = format!(
+                "a {} account has no credential `{name}`: expected {}",
+                account.provider,
+                known.join(", ")
+            );
+            let hint = nearest(name, known.iter().copied());
+            found.push(Mistake { at: at(&path(&format!("credentials.{name}"))), message, hint });
+        }
+        for name in known.iter().filter(|n| !account.credentials.contains_key(**n)) {
+            let message = format!("a {} account needs the credential `{name}`", account.provider);
+            found.push(mistake(&path("credentials"), message));
+        }
+    }
+}
+
+fn alerts(alerts: &AlertsConfig, found: &mut Vec<Mistake>) {
+    let mut names = BTreeSet::new();
+    for (i, channel) in alerts.channels.iter().enumerate() {
+        let path = format!("alerts.channel.{i}.name");
+        check_name(&channel.name, &path, found);
+        if !names.insert(channel.name.as_str()) {
+            found.push(mistake(&path, format!("there is a channel `{}` above already", channel.name)));
+        }
+        match (channel.kind, &channel.secret) {
+            (ChannelKind::Webhook, None) => {
+                let message = "a webhook channel needs a `secret`, or nobody can tell our alerts from others";
+                found.push(mistake(&format!("alerts.channel.{i}"), message));
+            }
+            (ChannelKind::Slack, Some(_)) => {
+                let message = "an incoming webhook of Slack is not signed: remove `secret`";
+                found.push(mistake(&format!("alerts.channel.{i}.secret"), message));
+            }
+            (ChannelKind::Webhook, Some(_)) | (ChannelKind::Slack, None) => {}
+        }
+    }
+    for (i, route) in alerts.routes.iter().enumerate() {
+        for (list, key) in [(&route.channels, "channels"), (&route.escalate_to, "escalate_to")] {
+            for (j, name) in list.iter().enumerate().filter(|(_, n)| !names.contains(n.as_str())) {
+                let message = format!("there is no [[alerts.channel]] named `{name}`");
+                let hint = nearest(name, names.iter().copied());
+                found.push(Mistake { at: at(&format!("alerts.route.{i}.{key}.{j}")), message, hint });
+            }
+        }
+    }
+}
+
+fn rules_files(config: &mut Config, base: &Path, found: &mut Vec<Mistake>) {
+    for (i, merchant) in config.merchants.iter_mut().enumerate() {
+        let Some(rules) = &mut merchant.rules else { continue };
+        *rules = base.join(&*rules);
+        if let Err(e) = std::fs::File::open(&*rules) {
+            let message = format!("cannot read the rules file {}: {e}", rules.display());
+            found.push(mistake(&format!("merchant.{i}.rules"), message));
+        }
+    }
+}
+
+fn secrets(config: &mut Config, base: &Path, environment: &[(String, String)], found: &mut Vec<Mistake>) {
+    let lookup = |name: &str| environment.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+    let mut fill = |path: String, secret: &mut Secret| {
+        if let Err(error) = secret.fill(base, &lookup) {
+            let hint = match &error {
+                SecretError::EnvUnset { name } => {
+                    nearest(name, environment.iter().map(|(n, _)| n.as_str()).filter(|n| similar(n, name)))
+                }
+                SecretError::Plain
+                | SecretError::Unnamed { .. }
+                | SecretError::FileUnreadable { .. }
+                | SecretError::Empty { .. } => None,
+            };
+            found.push(Mistake { at: at(&path), message: error.to_string(), hint });
+        }
+    };
+    let Config { facts, secrets, alerts, merchants, accounts, .. } = config;
+    let single = [("facts.secret", &mut facts.secret), ("secrets.key", &mut secrets.key)];
+    for (path, secret) in single.into_iter().filter_map(|(path, s)| Some((path, s.as_mut()?))) {
+        fill(path.to_owned(), secret);
+    }
+    for (i, channel) in alerts.channels.iter_mut().enumerate() {
+        fill(format!("alerts.channel.{i}.url"), &mut channel.url);
+        if let Some(secret) = &mut channel.secret {
+            fill(format!("alerts.channel.{i}.secret"), secret);
+        }
+    }
+    for (i, merchant) in merchants.iter_mut().enumerate() {
+        if let Some(secret) = &mut merchant.facts_secret {
+            fill(format!("merchant.{i}.facts_secret"), secret);
+        }
+    }
+    for (i, account) in accounts.iter_mut().enumerate() {
+        for (j, secret) in account.webhook_secrets.iter_mut().enumerate() {
+            fill(format!("account.{i}.webhook_secrets.{j}"), secret);
+        }
+        for (name, secret) in &mut account.credentials {
+            fill(format!("account.{i}.credentials.{name}"), secret);
+        }
+    }
+}
+
+/// One letter off or two, and nothing that merely starts the same: a variable's name is not everybody's.
+fn similar(a: &str, b: &str) -> bool {
+    strsim::levenshtein(a, b) <= 2
+}

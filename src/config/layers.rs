@@ -1,0 +1,194 @@
+//! The layers of the configuration and how they become one. Each text is parsed with its positions moved
+//! past those of the texts before it, so that a place in the merged whole still says which text it is
+//! from. A later layer's tables are merged into the earlier ones; everything else replaces.
+
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer};
+
+use super::problem::{ConfigError, Position, Problem, nearest};
+use super::{Config, DEFAULT_TOML, SecretError};
+
+const PREFIX: &str = "RESPONDBY_";
+const COMMON: &str = "DATABASE_URL";
+
+/// A step on the way to a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+pub(super) struct Layers {
+    layers: Vec<Layer>,
+}
+
+struct Layer {
+    origin: String,
+    text: String,
+    /// The text after so many line feeds that no position in it is one of an earlier layer.
+    padded: String,
+    offset: usize,
+    /// Whether a line number means anything to the reader.
+    has_lines: bool,
+}
+
+pub(super) type Merged<'a> = Spanned<DeTable<'a>>;
+
+impl Layers {
+    pub fn read(file: Option<&Path>, environment: &[(String, String)]) -> Result<Self, ConfigError> {
+        let mut layers = Self { layers: Vec::new() };
+        layers.push("config/default.toml (compiled in)".to_owned(), DEFAULT_TOML.to_owned(), true);
+        if let Some(path) = file {
+            let origin = path.display().to_string();
+            let text = fs::read_to_string(path).map_err(|e| ConfigError {
+                problems: vec![Problem {
+                    origin: origin.clone(),
+                    position: None,
+                    message: format!("cannot read the configuration: {e}"),
+                    hint: None,
+                }],
+            })?;
+            layers.push(origin, text, true);
+        }
+        let merged = layers.merge()?;
+        // DATABASE_URL is everybody's name; ours goes over it.
+        let (common, own): (Vec<_>, Vec<_>) = environment.iter().partition(|(name, _)| name == COMMON);
+        let overrides: Vec<(String, String)> = common
+            .into_iter()
+            .chain(own)
+            .filter_map(|(name, value)| Some((name, path_of(name)?, value)))
+            .map(|(name, path, value)| {
+                let text = format!("{} = {}", path.join("."), literal(&merged, &path, value));
+                (format!("environment variable {name}"), text)
+            })
+            .collect();
+        drop(merged);
+        for (origin, text) in overrides {
+            layers.push(origin, text, false);
+        }
+        Ok(layers)
+    }
+
+    fn push(&mut self, origin: String, text: String, has_lines: bool) {
+        let offset = self.layers.last().map_or(0, |l| l.padded.len() + 1);
+        let padded = format!("{}{text}", "\n".repeat(offset));
+        self.layers.push(Layer { origin, text, padded, offset, has_lines });
+    }
+
+    pub fn merge(&self) -> Result<Merged<'_>, ConfigError> {
+        let mut whole = Spanned::new(0..0, DeTable::new());
+        for layer in &self.layers {
+            let table = DeTable::parse(&layer.padded).map_err(|e| self.parse_error(layer, &e))?;
+            merge_into(whole.get_mut(), table.into_inner());
+        }
+        Ok(whole)
+    }
+
+    pub fn deserialize(&self, merged: Merged<'_>) -> Result<Config, ConfigError> {
+        Config::deserialize(Deserializer::from(merged)).map_err(|e| {
+            let (message, hint) = explain(e.message());
+            let mut problem = self.problem(e.span(), message, hint);
+            if problem.message.contains(&SecretError::Plain.to_string()) {
+                problem.hide_value();
+            }
+            ConfigError { problems: vec![problem] }
+        })
+    }
+
+    /// The problem of the value at `path`, or of the nearest table around it when it is not written.
+    pub fn locate(
+        &self,
+        merged: &Merged<'_>,
+        path: &[Step],
+        message: String,
+        hint: Option<String>,
+    ) -> Problem {
+        let mut span = None;
+        let mut value: Option<&Spanned<DeValue<'_>>> = None;
+        for step in path {
+            let next = match (step, value) {
+                (Step::Key(key), None) => merged.get_ref().get(key.as_str()),
+                (Step::Key(key), Some(v)) => v.get_ref().get(key.as_str()),
+                (Step::Index(i), Some(v)) => v.get_ref().get(*i),
+                (Step::Index(_), None) => None,
+            };
+            let Some(next) = next else { break };
+            span = Some(next.span());
+            value = Some(next);
+        }
+        self.problem(span, message, hint)
+    }
+
+    fn parse_error(&self, layer: &Layer, error: &toml::de::Error) -> ConfigError {
+        let span = error.span().unwrap_or(layer.offset..layer.offset);
+        ConfigError { problems: vec![self.problem(Some(span), error.message().to_owned(), None)] }
+    }
+
+    fn problem(&self, span: Option<Range<usize>>, message: String, hint: Option<String>) -> Problem {
+        let layer = span.as_ref().and_then(|s| self.layers.iter().rev().find(|l| l.offset <= s.start));
+        let origin = layer.map_or_else(|| "the configuration".to_owned(), |l| l.origin.clone());
+        let position = match (layer, span) {
+            (Some(layer), Some(span)) if layer.has_lines => {
+                let at = span.start - layer.offset;
+                Some(Position::of(&layer.text, at, span.end.saturating_sub(span.start)))
+            }
+            (Some(_), Some(_)) | (Some(_), None) | (None, _) => None,
+        };
+        Problem { origin, position, message, hint }
+    }
+}
+
+fn merge_into<'a>(whole: &mut DeTable<'a>, layer: DeTable<'a>) {
+    for (key, value) in layer {
+        let span = value.span();
+        match (whole.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value.into_inner()) {
+            (Some(DeValue::Table(below)), DeValue::Table(above)) => merge_into(below, above),
+            (_, value) => {
+                // Removed first: a map keeps the key it has, and with it the older position.
+                whole.remove(key.get_ref().as_ref());
+                whole.insert(key, Spanned::new(span, value));
+            }
+        }
+    }
+}
+
+/// `RESPONDBY_HTTP__LISTEN` → `http`, `listen`. A name without `__` is not a key of the configuration.
+fn path_of(name: &str) -> Option<Vec<String>> {
+    if name == COMMON {
+        return Some(vec!["database".to_owned(), "url".to_owned()]);
+    }
+    let path = name.strip_prefix(PREFIX).filter(|rest| rest.contains("__"))?;
+    let steps: Vec<String> = path.split("__").map(str::to_lowercase).collect();
+    let bare =
+        |step: &String| !step.is_empty() && step.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    steps.iter().all(bare).then_some(steps)
+}
+
+/// How the value of a variable is written in TOML: as text where the default is text, else as what it
+/// looks like.
+fn literal(merged: &Merged<'_>, path: &[String], value: &str) -> String {
+    let mut default = merged.get_ref().get(path[0].as_str());
+    for key in &path[1..] {
+        default = default.and_then(|v| v.get_ref().get(key.as_str()));
+    }
+    let text_wanted = default.is_some_and(|v| v.get_ref().is_str());
+    if !text_wanted && DeValue::parse(value).is_ok() {
+        return value.to_owned();
+    }
+    toml::Value::String(value.to_owned()).to_string()
+}
+
+/// Adds the nearest valid name to serde's message about an unknown one.
+fn explain(message: &str) -> (String, Option<String>) {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let hint = match quoted.next() {
+        Some(word) if message.starts_with("unknown ") => nearest(word, quoted),
+        Some(_) | None => None,
+    };
+    (message.to_owned(), hint)
+}

@@ -2,7 +2,10 @@
 //! sealing are here too. Knows the pure modules and the providers' types; never the network, the HTTP
 //! surface or the worker. Functions take the connection, so that the caller owns the transaction.
 
+pub mod accounts;
 mod connect;
+pub mod deliveries;
 pub mod embedded;
+pub mod ids;
 
 pub use connect::{MIGRATOR, MigrationError, OpenError, Opened, connect, migrate, open, pending_migrations};

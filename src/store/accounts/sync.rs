@@ -1,0 +1,244 @@
+//! The configuration's accounts, written to the table. What is named is made or brought up to date; what is
+//! no longer named is retired, never removed: its disputes keep their history.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{Connection, PgConnection};
+use zeroize::Zeroizing;
+
+use super::{Sealer, credentials_place, secret_place};
+use crate::dispute::{AccountId, MerchantId};
+use crate::providers::ProviderName;
+use crate::store::ids::Ids;
+
+/// Serialises programs that start side by side. Any number that nothing else here locks.
+const TURN: i64 = 0x6163_636f_756e_7473;
+
+/// An account as the configuration names it.
+#[derive(Debug, Clone)]
+pub struct ConfiguredAccount {
+    pub merchant: String,
+    pub provider: ProviderName,
+    /// The last part of its webhook address. Unique per provider.
+    pub name: String,
+    pub base_url: Option<String>,
+    pub tolerance_s: i32,
+    /// Newest first.
+    pub webhook_secrets: Vec<SecretString>,
+    pub credentials: BTreeMap<String, SecretString>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    #[error(
+        "the account `{provider}/{name}` belongs to the merchant `{owner}` and the configuration gives it to \
+         `{merchant}`: its disputes cannot change hands. Choose another name for the new merchant's account"
+    )]
+    OtherMerchant { provider: ProviderName, name: String, owner: String, merchant: String },
+    #[error("the configuration names the account `{provider}/{name}` twice: names are unique per provider")]
+    NamedTwice { provider: ProviderName, name: String },
+    #[error("cannot seal the secrets of `{provider}/{name}`")]
+    Seal { provider: ProviderName, name: String, source: anyhow::Error },
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// How many accounts were touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Synced {
+    pub added: usize,
+    pub changed: usize,
+    pub retired: usize,
+}
+
+#[derive(sqlx::FromRow)]
+struct Stored {
+    merchant_id: MerchantId,
+    account_id: AccountId,
+    merchant: String,
+    base_url: Option<String>,
+    tolerance_s: i32,
+    webhook_secrets: Vec<Vec<u8>>,
+    credentials: Vec<u8>,
+    retired: bool,
+}
+
+/// Makes the table say what `configured` says, in one transaction. Rows that say it already are left alone,
+/// so that nothing is read again for nothing.
+pub async fn sync(
+    conn: &mut PgConnection,
+    ids: &Ids,
+    sealer: &dyn Sealer,
+    configured: &[ConfiguredAccount],
+    now: DateTime<Utc>,
+) -> Result<Synced, SyncError> {
+    let mut tx = conn.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock($1)").bind(TURN).execute(&mut *tx).await?;
+    let mut stored = read_stored(&mut tx).await?;
+    let mut named = HashSet::new();
+    let mut synced = Synced::default();
+    for account in configured {
+        let address = (account.provider.to_string(), account.name.clone());
+        if !named.insert(address.clone()) {
+            return Err(SyncError::NamedTwice { provider: account.provider, name: account.name.clone() });
+        }
+        match stored.remove(&address) {
+            None => {
+                let merchant_id = merchant(&mut tx, ids, &account.merchant, now).await?;
+                let account_id = ids.take(&mut tx, 1).await?[0];
+                write(&mut tx, sealer, account, (merchant_id, account_id), now).await?;
+                synced.added += 1;
+            }
+            Some(row) if row.merchant != account.merchant => {
+                return Err(SyncError::OtherMerchant {
+                    provider: account.provider,
+                    name: account.name.clone(),
+                    owner: row.merchant,
+                    merchant: account.merchant.clone(),
+                });
+            }
+            Some(row) if says(&row, sealer, account) => {}
+            Some(row) => {
+                write(&mut tx, sealer, account, (row.merchant_id, row.account_id), now).await?;
+                synced.changed += 1;
+            }
+        }
+    }
+    let gone: Vec<i64> = stored.values().filter(|row| !row.retired).map(|row| row.account_id).collect();
+    synced.retired = retire(&mut tx, &gone, now).await?;
+    tx.commit().await?;
+    Ok(synced)
+}
+
+async fn read_stored(conn: &mut PgConnection) -> sqlx::Result<HashMap<(String, String), Stored>> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        provider: String,
+        name: String,
+        #[sqlx(flatten)]
+        stored: Stored,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
+        "select a.provider, a.name, a.merchant_id, a.account_id, m.name as merchant, a.base_url, a.tolerance_s,
+             a.webhook_secrets, a.credentials, a.retired_at is not null as retired
+         from accounts a
+         join merchants m using (merchant_id)",
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|r| ((r.provider, r.name), r.stored)).collect())
+}
+
+async fn merchant(
+    conn: &mut PgConnection,
+    ids: &Ids,
+    name: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<MerchantId> {
+    let known: Option<i64> = sqlx::query_scalar("select merchant_id from merchants where name = $1")
+        .bind(name)
+        .fetch_optional(&mut *conn)
+        .await?;
+    if let Some(merchant_id) = known {
+        return Ok(merchant_id);
+    }
+    let merchant_id = ids.take(conn, 1).await?[0];
+    sqlx::query("insert into merchants (merchant_id, name, created_at) values ($1, $2, $3)")
+        .bind(merchant_id)
+        .bind(name)
+        .bind(now)
+        .execute(conn)
+        .await?;
+    Ok(merchant_id)
+}
+
+/// Whether a row says already what the configuration says. One that does not open is written anew.
+fn says(row: &Stored, sealer: &dyn Sealer, account: &ConfiguredAccount) -> bool {
+    let place = secret_place(&account.merchant, account.provider, &account.name);
+    let opens_to = |sealed: &[u8], place: &str, plain: &[u8]| {
+        sealer.open(sealed, place).is_ok_and(|opened| *Zeroizing::new(opened) == plain)
+    };
+    !row.retired
+        && row.base_url == account.base_url
+        && row.tolerance_s == account.tolerance_s
+        && row.webhook_secrets.len() == account.webhook_secrets.len()
+        && row
+            .webhook_secrets
+            .iter()
+            .zip(&account.webhook_secrets)
+            .all(|(sealed, secret)| opens_to(sealed, &place, secret.expose_secret().as_bytes()))
+        && opens_to(
+            &row.credentials,
+            &credentials_place(&account.merchant, account.provider, &account.name),
+            &plain_credentials(account),
+        )
+}
+
+fn plain_credentials(account: &ConfiguredAccount) -> Zeroizing<Vec<u8>> {
+    let entries: BTreeMap<&str, &str> =
+        account.credentials.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+    Zeroizing::new(serde_json::to_vec(&entries).expect("text under text is JSON"))
+}
+
+async fn write(
+    conn: &mut PgConnection,
+    sealer: &dyn Sealer,
+    account: &ConfiguredAccount,
+    (merchant_id, account_id): (MerchantId, AccountId),
+    now: DateTime<Utc>,
+) -> Result<(), SyncError> {
+    let seal = |plain: &[u8], place: String| {
+        sealer.seal(plain, &place).map_err(|source| SyncError::Seal {
+            provider: account.provider,
+            name: account.name.clone(),
+            source,
+        })
+    };
+    let secrets = account
+        .webhook_secrets
+        .iter()
+        .map(|secret| {
+            let place = secret_place(&account.merchant, account.provider, &account.name);
+            seal(secret.expose_secret().as_bytes(), place)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let place = credentials_place(&account.merchant, account.provider, &account.name);
+    let credentials = seal(&plain_credentials(account), place)?;
+    sqlx::query(
+        "insert into accounts (merchant_id, account_id, provider, name, base_url, tolerance_s, webhook_secrets,
+             credentials, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         on conflict (merchant_id, account_id) do update
+         set base_url = excluded.base_url, tolerance_s = excluded.tolerance_s,
+             webhook_secrets = excluded.webhook_secrets, credentials = excluded.credentials,
+             -- Readers see a change by this, also when the clock was set back.
+             updated_at = greatest(excluded.updated_at, accounts.updated_at + interval '1 microsecond'),
+             retired_at = null",
+    )
+    .bind(merchant_id)
+    .bind(account_id)
+    .bind(account.provider.as_str())
+    .bind(&account.name)
+    .bind(&account.base_url)
+    .bind(account.tolerance_s)
+    .bind(secrets)
+    .bind(credentials)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn retire(conn: &mut PgConnection, account_ids: &[i64], now: DateTime<Utc>) -> sqlx::Result<usize> {
+    let done = sqlx::query(
+        "update accounts set retired_at = $2
+         where merchant_id = any (array(select merchant_id from merchants)) and account_id = any ($1)",
+    )
+    .bind(account_ids)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() as usize)
+}

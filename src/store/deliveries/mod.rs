@@ -1,0 +1,13 @@
+//! Deliveries: every verified request byte for byte, and every record read from a provider's API that
+//! changed something. Kept before anybody asks what they mean. Claiming and settling them belongs to the
+//! turn; here they are written, listed for people and sent round again.
+
+mod keep;
+mod look;
+mod months;
+mod reads;
+
+pub use keep::{Arrival, Keeping, keep};
+pub use look::{DeliveryFilter, DeliveryInFull, DeliveryRow, DeliveryState, list, requeue, show};
+pub use months::{maintain_months, month_of};
+pub use reads::{Read, keep_reads};

@@ -5,6 +5,7 @@ mod capability;
 mod event;
 mod model;
 mod money;
+pub mod reason_code;
 mod transition;
 
 pub use capability::{Capabilities, FileLimits, LapseOutcome, StageCapability};

@@ -1,77 +1,122 @@
-//! Razorpay.
+//! Razorpay. Every phase of a dispute is a dispute of its own there, with its own id, on the same payment.
+//!
+//! `signature` who sent it · `event` what it means · `reason` why · `capability` what can be done · `contest`
+//! evidence in its words · `api` and `list` the calls · `refusal` its errors · `wire` its JSON.
+
+mod api;
+mod capability;
+mod contest;
+mod event;
+mod list;
+mod reason;
+mod refusal;
+mod signature;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::*;
+use super::{
+    Account, Call, Delivery, Kept, Page, Provider, ProviderName, Reading, Record, Refusal, Uploaded, Verified,
+};
 use crate::clock::Clock;
 use crate::config::RazorpayConfig;
+use crate::dispute::Capabilities;
+use crate::evidence::Packet;
+use crate::providers::http::{Http, TimeOuts};
+use api::Api;
+use contest::Action;
 
-pub struct Razorpay {}
+pub struct Razorpay {
+    api: Api,
+}
 
 impl Razorpay {
-    pub fn new(_config: &RazorpayConfig, _clock: Clock) -> anyhow::Result<Self> {
-        Ok(Self {})
+    /// Fails when no HTTPS client can be built.
+    pub fn new(config: &RazorpayConfig, clock: Clock) -> anyhow::Result<Self> {
+        let time_outs = TimeOuts {
+            connect_ms: config.connect_timeout_ms,
+            read_ms: config.read_timeout_ms,
+            total_ms: config.total_timeout_ms,
+        };
+        let http = Http::new(time_outs, "x-razorpay-request-id", clock.clone())?;
+        Ok(Self { api: Api::new(http, &config.base_url, clock) })
     }
 }
 
-#[expect(unused_variables, reason = "shape only")]
 impl Provider for Razorpay {
     fn name(&self) -> ProviderName {
         ProviderName::Razorpay
     }
+
     fn capabilities(&self) -> &'static Capabilities {
-        unimplemented!()
+        &capability::CAPABILITIES
     }
-    fn verify(&self, delivery: Delivery, account: &Account, now: DateTime<Utc>) -> Result<Verified, Refusal> {
-        unimplemented!()
+
+    fn verify(
+        &self,
+        delivery: Delivery,
+        account: &Account,
+        _now: DateTime<Utc>,
+    ) -> Result<Verified, Refusal> {
+        signature::verify(delivery, account)
     }
+
     fn events(&self, kept: &Kept<'_>) -> Reading {
-        unimplemented!()
+        event::events(kept)
     }
+
     fn fetch<'a>(&'a self, account: &'a Account, dispute_ref: &'a str) -> Call<'a, Record> {
-        unimplemented!()
+        Box::pin(self.api.fetch(account, dispute_ref))
     }
+
     fn list_changed_since<'a>(
         &'a self,
         account: &'a Account,
         since: DateTime<Utc>,
         cursor: Option<String>,
     ) -> Call<'a, Page> {
-        unimplemented!()
+        Box::pin(list::created_since(&self.api, account, since, cursor))
     }
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record> {
-        unimplemented!()
+
+    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, _key: &'a str) -> Call<'a, Record> {
+        Box::pin(self.api.accept(account, dispute_ref))
     }
+
     fn stage_evidence<'a>(
         &'a self,
         account: &'a Account,
         dispute_ref: &'a str,
         packet: &'a Packet,
-        key: &'a str,
+        _key: &'a str,
     ) -> Call<'a, Record> {
-        unimplemented!()
+        Box::pin(self.api.contest(account, dispute_ref, packet, Action::Draft))
     }
+
     fn submit<'a>(
         &'a self,
         account: &'a Account,
         dispute_ref: &'a str,
         packet: &'a Packet,
-        key: &'a str,
+        _key: &'a str,
     ) -> Call<'a, Record> {
-        unimplemented!()
+        Box::pin(self.api.contest(account, dispute_ref, packet, Action::Submit))
     }
+
     fn upload<'a>(
         &'a self,
         account: &'a Account,
         name: &'a str,
         media_type: &'a str,
         content: Bytes,
-        key: &'a str,
+        _key: &'a str,
     ) -> Call<'a, Uploaded> {
-        unimplemented!()
+        Box::pin(self.api.upload(account, name, media_type, content))
     }
+
     fn lint(&self, packet: &Packet, submit: bool) -> Vec<String> {
-        unimplemented!()
+        contest::lint(packet, submit)
     }
 }

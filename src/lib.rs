@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod dispute;
 pub mod evidence;
+pub mod observe;
 pub mod providers;
 pub mod rules;
 pub mod store;

@@ -95,6 +95,9 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
         let message = format!("{} is out of range: 0.01 to 100", c.reconcile.calls_per_s);
         found.push(mistake("reconcile.calls_per_s", message));
     }
+    if let Err(e) = tracing_subscriber::EnvFilter::try_new(&c.log.filter) {
+        found.push(mistake("log.filter", format!("is not a filter: {e}")));
+    }
     if c.worker.roles.is_empty() {
         found.push(mistake("worker.roles", "a process without a role does nothing: \"intake\", \"worker\""));
     }

@@ -7,5 +7,6 @@ mod connect;
 pub mod deliveries;
 pub mod embedded;
 pub mod ids;
+pub mod seal;
 
 pub use connect::{MIGRATOR, MigrationError, OpenError, Opened, connect, migrate, open, pending_migrations};

@@ -49,6 +49,10 @@ impl Layout {
     }
 
     /// The directory with `PG_VERSION` in it.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub fn data(&self) -> &Path {
         &self.data
     }

@@ -10,7 +10,7 @@ mod layout;
 mod postmaster;
 mod server;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
@@ -97,6 +97,11 @@ impl Running {
             })
             .collect();
         format!("postgres://{NAME}@{encoded}:{PORT}/{database}")
+    }
+
+    /// The data directory, in which the engine may keep things of its own beside the server's.
+    pub fn dir(&self) -> &Path {
+        self.server.dir()
     }
 
     /// Whether the server was running before, left by an engine that was killed.

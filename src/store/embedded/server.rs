@@ -49,6 +49,10 @@ impl Server {
         Self { layout, binaries, account, settings, child: Mutex::new(None) }
     }
 
+    pub fn dir(&self) -> &Path {
+        self.layout.dir()
+    }
+
     pub fn socket_dir(&self) -> &Path {
         self.layout.socket_dir()
     }

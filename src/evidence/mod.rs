@@ -2,8 +2,12 @@
 //! facts, and the lint that no packet may break. Pure. Each provider maps the fields to its own.
 
 mod field;
+mod moment;
 mod packet;
+mod placeholder;
 pub mod template;
 
 pub use field::{Field, FieldKind};
+pub use moment::Moment;
 pub use packet::{EvidenceSet, Packet};
+pub use placeholder::is_step;

@@ -21,3 +21,20 @@ create table watermarks (
 );
 
 create index watermarks_next on watermarks (next_at);
+
+-- Disputes to read by the provider's id, because something pointed at them without saying what they are: a
+-- thin event, a person, a listing. Gone once read.
+create table fetches (
+    merchant_id bigint not null,
+    account_id bigint not null,
+    dispute_ref text not null,
+    due_at timestamptz not null,
+    attempts integer not null,
+    -- The delivery that asked, for the history.
+    delivery_id bigint,
+    last_error text,
+    constraint fetches_pkey primary key (merchant_id, account_id, dispute_ref),
+    constraint fetches_account_fkey foreign key (merchant_id, account_id) references accounts
+);
+
+create index fetches_due on fetches (due_at);

@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod config;
 pub mod dispute;
+pub mod engine;
 pub mod evidence;
 pub mod observe;
 pub mod providers;

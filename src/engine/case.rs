@@ -1,0 +1,126 @@
+//! A case: everything a step may look at, loaded before it and written back after it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{ActionKind, ActionState, Plan};
+use crate::dispute::{AccountId, Capabilities, Cycle, CycleState, Dispute, DisputeId, MerchantId};
+use crate::evidence::Packet;
+use crate::rules::{Customer, Ruleset};
+
+pub type LintFn = Arc<dyn Fn(&Packet, bool) -> Vec<String> + Send + Sync>;
+
+#[derive(Debug, Clone)]
+pub struct MerchantView {
+    pub merchant_id: MerchantId,
+    pub name: String,
+    /// Nothing irreversible may be done for this merchant now.
+    pub killed: bool,
+    pub ruleset: Option<(i32, Arc<Ruleset>)>,
+    /// The merchant's own system can be asked for facts.
+    pub facts_pull: bool,
+}
+
+#[derive(Clone)]
+pub struct AccountView {
+    pub account_id: AccountId,
+    pub name: String,
+    pub provider: &'static str,
+    pub capabilities: &'static Capabilities,
+    /// The provider's own limits on a packet, in words.
+    pub lint: LintFn,
+}
+
+impl fmt::Debug for AccountView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.provider, self.name)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CycleRow {
+    pub cycle: Cycle,
+    pub plan: Plan,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionView {
+    pub kind: ActionKind,
+    pub subject: String,
+    pub state: ActionState,
+    pub note: Option<String>,
+    /// Who was in charge when it was wanted last: a person's later order may want it again.
+    pub wanted_at: DateTime<Utc>,
+}
+
+impl ActionView {
+    /// Takes the cycle's one irreversible place.
+    pub fn holds_the_place(&self) -> bool {
+        self.kind.irreversible()
+            && match self.state {
+                ActionState::Wanted | ActionState::Sent | ActionState::Unknown | ActionState::Done => true,
+                ActionState::Refused | ActionState::Cancelled => false,
+            }
+    }
+
+    /// A request may have reached the provider.
+    pub fn may_have_arrived(&self) -> bool {
+        match self.state {
+            ActionState::Sent | ActionState::Unknown | ActionState::Done => true,
+            ActionState::Wanted | ActionState::Refused | ActionState::Cancelled => false,
+        }
+    }
+}
+
+/// A file of ours that evidence refers to and this account's provider does not have yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingUpload {
+    pub file_id: i64,
+    pub name: String,
+}
+
+/// The last pull of facts did not succeed, and why.
+pub type FailedPull = String;
+
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub merchant: Arc<MerchantView>,
+    pub account: Arc<AccountView>,
+    /// Given out before the dispute is known, so that what a step writes can refer to it.
+    pub dispute_id: DisputeId,
+    pub dispute: Option<Dispute>,
+    /// The newest cycle, whatever its state.
+    pub newest: Option<CycleRow>,
+    /// Cycles that a step ended, to be written back beside the newest.
+    pub ended: Vec<CycleRow>,
+    pub facts: Arc<Value>,
+    /// Evidence that people attached.
+    pub attached: Arc<Packet>,
+    pub pending_uploads: Vec<PendingUpload>,
+    pub customer: Customer,
+    /// Actions of the newest cycle.
+    pub actions: Vec<ActionView>,
+    /// When the dispute's record is to be fetched for its own sake.
+    pub check_at: Option<DateTime<Utc>>,
+}
+
+impl Case {
+    pub fn open(&self) -> Option<&CycleRow> {
+        self.newest.as_ref().filter(|row| row.cycle.state == CycleState::Open)
+    }
+
+    pub fn open_mut(&mut self) -> Option<&mut CycleRow> {
+        self.newest.as_mut().filter(|row| row.cycle.state == CycleState::Open)
+    }
+
+    pub fn irreversible(&self) -> Option<&ActionView> {
+        self.actions.iter().find(|a| a.holds_the_place())
+    }
+
+    pub fn action(&self, kind: ActionKind, subject: &str) -> Option<&ActionView> {
+        self.actions.iter().find(|a| a.kind == kind && a.subject == subject)
+    }
+}

@@ -1,0 +1,200 @@
+//! Asks the person's order first and the rules second, and writes down why (P8).
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::{Answer, Case, Command, CycleRow, Times};
+use crate::dispute::Dispute;
+use crate::evidence::template::{FromFacts, Scope};
+use crate::evidence::{EvidenceSet, Field, Packet};
+use crate::rules::{Context, Ruleset, When};
+
+/// What is wanted, by whom and why, before gates and the clock have had their say.
+pub(super) struct Decided {
+    pub answer: Answer,
+    pub decided_by: String,
+    pub rule_id: Option<String>,
+    pub ruleset_version: Option<i32>,
+    pub act_at: Option<DateTime<Utc>>,
+    pub missing: Vec<Field>,
+    /// The rule's answer for when required evidence is still missing at the margin.
+    pub otherwise: Option<Answer>,
+    pub approval_needed: bool,
+    /// An order outranks the rules and acts in shadow mode too.
+    pub ordered: bool,
+    pub fee_acknowledged: bool,
+    pub why: String,
+    pub trace: serde_json::Value,
+}
+
+/// Everything at hand: what people attached and what facts give.
+pub(super) fn at_hand(case: &Case) -> Packet {
+    let mut packet = (*case.attached).clone();
+    FromFacts::read(&case.facts).packet.fill_into(&mut packet);
+    packet
+}
+
+pub(super) fn decide(
+    case: &Case,
+    dispute: &Dispute,
+    row: &CycleRow,
+    times: &Times,
+    now: DateTime<Utc>,
+) -> Decided {
+    let evidence = at_hand(case).fields();
+    let by_rules = match &case.merchant.ruleset {
+        Some((version, ruleset)) => by_rules(case, dispute, row, times, (*version, ruleset), &evidence, now),
+        None => unpublished(),
+    };
+    match &row.plan.order {
+        Some(order) => by_order(order.by.clone(), &order.command, by_rules, now),
+        None => by_rules,
+    }
+}
+
+fn by_rules(
+    case: &Case,
+    dispute: &Dispute,
+    row: &CycleRow,
+    times: &Times,
+    (version, ruleset): (i32, &Ruleset),
+    evidence: &EvidenceSet,
+    now: DateTime<Utc>,
+) -> Decided {
+    let context = Context {
+        merchant: &case.merchant.name,
+        account: &case.account.name,
+        provider: case.account.provider,
+        dispute,
+        cycle: &row.cycle,
+        facts: &case.facts,
+        evidence,
+        customer: case.customer,
+        now,
+    };
+    let (verdict, trace) = ruleset.explain(&context);
+    let when = match verdict.then {
+        crate::rules::Then::Accept { when } | crate::rules::Then::Defend { when, .. } => Some(*when),
+        crate::rules::Then::Stage { .. }
+        | crate::rules::Then::Hold { .. }
+        | crate::rules::Then::Ignore { .. } => None,
+    };
+    Decided {
+        answer: Answer::of(verdict.then),
+        decided_by: "rules".into(),
+        rule_id: Some(verdict.rule_id.to_owned()),
+        ruleset_version: Some(version),
+        act_at: when.map(|when| act_at(when, row.plan.learned_at, times)),
+        missing: verdict.requires.iter().copied().filter(|f| !evidence.contains(f)).collect(),
+        otherwise: verdict.otherwise.map(Answer::of),
+        approval_needed: verdict.approval_needed,
+        ordered: false,
+        fee_acknowledged: false,
+        why: verdict.why.to_owned(),
+        trace: serde_json::to_value(&trace).expect("a trace is text and booleans"),
+    }
+}
+
+/// Never later than `act_by`, whatever the rule says.
+fn act_at(when: When, learned_at: DateTime<Utc>, times: &Times) -> DateTime<Utc> {
+    let wanted = match when {
+        When::AtOnce => learned_at,
+        When::After(delay) => learned_at + delay,
+        When::Lead(lead) => times.respond_by - lead,
+    };
+    wanted.min(times.act_by).max(learned_at)
+}
+
+fn unpublished() -> Decided {
+    Decided {
+        answer: Answer::Hold { why: "no rules are published for this merchant".into() },
+        decided_by: "rules".into(),
+        rule_id: None,
+        ruleset_version: None,
+        act_at: None,
+        missing: Vec::new(),
+        otherwise: None,
+        approval_needed: false,
+        ordered: false,
+        fee_acknowledged: false,
+        why: "no rules are published for this merchant".into(),
+        trace: json!([]),
+    }
+}
+
+fn by_order(by: String, command: &Command, rules: Decided, now: DateTime<Utc>) -> Decided {
+    let (answer, act_at, fee_acknowledged) = match command {
+        Command::Accept => (Answer::Accept, Some(now), false),
+        Command::Defend { template, reason, acknowledge_fee } => {
+            let answer = Answer::Defend { reason: reason.clone(), template: template.clone() };
+            (answer, Some(now), *acknowledge_fee)
+        }
+        Command::Hold { why } => (Answer::Hold { why: why.clone() }, None, false),
+        Command::Approve | Command::Resume => return rules,
+    };
+    Decided {
+        answer,
+        decided_by: format!("person:{by}"),
+        act_at,
+        missing: Vec::new(),
+        otherwise: None,
+        ordered: true,
+        fee_acknowledged,
+        why: format!("ordered by {by}"),
+        ..rules
+    }
+}
+
+/// What would be sent: the template filled in, on top of what people and facts gave.
+pub(super) fn packet(
+    case: &Case,
+    dispute: &Dispute,
+    row: &CycleRow,
+    answer: &Answer,
+    fee_acknowledged: bool,
+) -> Packet {
+    let ruleset = case.merchant.ruleset.as_ref().map(|(_, ruleset)| ruleset);
+    let template = answer.template().zip(ruleset).and_then(|(name, ruleset)| ruleset.template(name));
+    let mut packet = match (template, ruleset) {
+        (Some(template), Some(ruleset)) => {
+            let scope = Scope {
+                facts: &case.facts,
+                dispute,
+                cycle: &row.cycle,
+                customer_disputes_90d: case.customer.disputes_90d,
+                customer_disputes_total: case.customer.disputes_total,
+                time_zone: ruleset.policy.time_zone,
+            };
+            template.render(&scope, &case.attached).packet
+        }
+        _ => at_hand(case),
+    };
+    if let Answer::Defend { reason, .. } = answer {
+        packet.defence_reason = reason.clone();
+    }
+    packet.fee_acknowledged |= fee_acknowledged;
+    packet
+}
+
+/// What was known, as it is kept with the decision.
+pub(super) fn record_detail(
+    case: &Case,
+    dispute: &Dispute,
+    decided: &Decided,
+    obstacles: &[String],
+    now: DateTime<Utc>,
+) -> String {
+    json!({
+        "why": decided.why,
+        "waiting_for": obstacles,
+        "trace": decided.trace,
+        "inputs": {
+            "dispute": dispute,
+            "facts": &*case.facts,
+            "evidence": at_hand(case).fields(),
+            "customer": case.customer,
+            "now": now,
+        },
+    })
+    .to_string()
+}

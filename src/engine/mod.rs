@@ -1,0 +1,27 @@
+//! One step of one dispute: what the news means, what the rules say about it, and what is to happen when.
+//! Pure: the case, the input and `now` come as arguments; changes and effects go out as values. Live
+//! running, replay, shadow mode and simulation all call [`step`], so they cannot disagree. Knows rules,
+//! evidence and disputes; nothing of providers' wire formats, databases or networks.
+
+mod apply;
+mod case;
+mod command;
+mod decide;
+mod effect;
+mod gate;
+mod look;
+mod pan;
+mod plan;
+mod step;
+mod times;
+
+pub use case::{AccountView, ActionView, Case, CycleRow, FailedPull, LintFn, MerchantView, PendingUpload};
+pub use command::{Command, Order};
+pub use effect::{
+    ActionKind, ActionState, Alert, AlertKind, Applied, Decision, Effect, HistoryEntry, HistoryKind, Outcome,
+    Severity,
+};
+pub use pan::find_card_or_ssn;
+pub use plan::{Answer, Approval, Plan};
+pub use step::{Cause, Input, step};
+pub use times::{Times, ladder};

@@ -1,0 +1,134 @@
+//! What is meant to happen with an open cycle. Stored with it as JSON; remade at every look.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Order;
+use crate::rules::Then;
+
+/// What the rules or a person answered, without the when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Accept,
+    Defend { reason: Option<String>, template: Option<String> },
+    Stage { template: String },
+    Hold { why: String },
+    Ignore { why: String },
+}
+
+impl Answer {
+    pub fn of(then: &Then) -> Self {
+        match then {
+            Then::Accept { .. } => Answer::Accept,
+            Then::Defend { reason, template, .. } => {
+                Answer::Defend { reason: reason.clone(), template: Some(template.clone()) }
+            }
+            Then::Stage { template } => Answer::Stage { template: template.clone() },
+            Then::Hold { why } => Answer::Hold { why: why.clone() },
+            Then::Ignore { why } => Answer::Ignore { why: why.clone() },
+        }
+    }
+
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Answer::Accept => "accept",
+            Answer::Defend { .. } => "defend",
+            Answer::Stage { .. } => "stage",
+            Answer::Hold { .. } => "hold",
+            Answer::Ignore { .. } => "ignore",
+        }
+    }
+
+    pub fn template(&self) -> Option<&str> {
+        match self {
+            Answer::Defend { template, .. } => template.as_deref(),
+            Answer::Stage { template } => Some(template),
+            Answer::Accept | Answer::Hold { .. } | Answer::Ignore { .. } => None,
+        }
+    }
+}
+
+/// Whether a second person must agree, and who has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Approval {
+    #[default]
+    NotNeeded,
+    Needed {
+        asked_by: String,
+    },
+    Granted {
+        asked_by: String,
+        by: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    pub answer: Answer,
+    /// `rules` or `person:NAME`.
+    pub decided_by: String,
+    pub rule_id: Option<String>,
+    pub ruleset_version: Option<i32>,
+    /// When the engine first knew of the cycle; `after` counts from here.
+    pub learned_at: DateTime<Utc>,
+    /// When the answer acts; `None` where nothing acts by itself.
+    pub act_at: Option<DateTime<Utc>>,
+    pub act_by: DateTime<Utc>,
+    pub page_at: DateTime<Utc>,
+    /// What keeps the answer from acting, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<String>,
+    #[serde(default)]
+    pub approval: Approval,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered_at: Option<DateTime<Utc>>,
+    pub shadow: bool,
+    /// SHA-256 (hex) of the packet last put with the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged_digest: Option<String>,
+    /// People have been asked about exactly this answer and these obstacles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
+    /// The tightest rung of the ladder told so far, seconds before `respond_by`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung_told_s: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paged_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub missed_told: bool,
+}
+
+impl Plan {
+    /// A cycle that nobody has decided yet.
+    pub fn unmade(learned_at: DateTime<Utc>, respond_by: DateTime<Utc>) -> Self {
+        Self {
+            answer: Answer::Hold { why: "not decided yet".into() },
+            decided_by: String::new(),
+            rule_id: None,
+            ruleset_version: None,
+            learned_at,
+            act_at: None,
+            act_by: respond_by,
+            page_at: respond_by,
+            waiting_for: Vec::new(),
+            approval: Approval::NotNeeded,
+            order: None,
+            ordered_at: None,
+            shadow: false,
+            staged_digest: None,
+            asked: None,
+            rung_told_s: None,
+            paged_at: None,
+            missed_told: false,
+        }
+    }
+
+    /// Whether anybody has decided.
+    pub fn is_made(&self) -> bool {
+        !self.decided_by.is_empty()
+    }
+}

@@ -1,0 +1,129 @@
+//! The step: one input to one case at one instant.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::{
+    ActionState, ActionView, Applied, Approval, Case, Command, Effect, HistoryKind, Order, Outcome, apply,
+    look,
+};
+use crate::dispute::Event;
+
+/// What is put to a case.
+#[derive(Debug, Clone)]
+pub enum Input {
+    News(Box<Event>),
+    /// The cycle's wake has come, or something it depends on has changed: rules, facts, evidence.
+    Look(Cause),
+    Order(Order),
+}
+
+/// Why a look is taken, for the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    Wake,
+    FactsChanged,
+    EvidenceAdded {
+        by: String,
+    },
+    /// A file was uploaded, or the provider refused something.
+    ActionMoved,
+}
+
+/// Runs one input through the case. Pure: equal arguments, equal results.
+pub fn step(mut case: Case, input: &Input, now: DateTime<Utc>) -> (Case, Outcome) {
+    let mut out = Outcome::new();
+    match input {
+        Input::News(event) => apply::news(&mut case, event, now, &mut out),
+        Input::Look(cause) => note_cause(&case, cause, &mut out),
+        Input::Order(order) => obey(&mut case, order, now, &mut out),
+    }
+    match out.applied {
+        Applied::Applied => look::look(&mut case, now, &mut out),
+        Applied::Unchanged | Applied::Stale | Applied::Doubtful(_) | Applied::Refused(_) => {}
+    }
+    absorb(&mut case, &out.effects, now);
+    (case, out)
+}
+
+/// What was wanted and cancelled shows in the case at once, for inputs that follow in the same turn.
+fn absorb(case: &mut Case, effects: &[Effect], now: DateTime<Utc>) {
+    let newest = case.newest.as_ref().map(|row| row.cycle.n);
+    for effect in effects {
+        match effect {
+            Effect::Want { kind, subject, cycle_n, .. } if Some(*cycle_n) == newest => {
+                case.actions.retain(|a| a.kind != *kind || a.subject != *subject);
+                let (subject, state) = (subject.clone(), ActionState::Wanted);
+                case.actions.push(ActionView { kind: *kind, subject, state, note: None, wanted_at: now });
+            }
+            Effect::Cancel { cycle_n, .. } if Some(*cycle_n) == newest => {
+                let unsent = case.actions.iter_mut().filter(|a| a.state == ActionState::Wanted);
+                unsent.for_each(|a| a.state = ActionState::Cancelled);
+            }
+            Effect::Want { .. }
+            | Effect::Cancel { .. }
+            | Effect::Tell(_)
+            | Effect::ResolveAlerts { .. }
+            | Effect::KeepNotice { .. } => {}
+        }
+    }
+}
+
+fn note_cause(case: &Case, cause: &Cause, out: &mut Outcome) {
+    let n = case.open().map(|row| row.cycle.n);
+    match cause {
+        Cause::Wake | Cause::ActionMoved => {}
+        Cause::FactsChanged => out.note(HistoryKind::FactsChanged, n, json!({})),
+        Cause::EvidenceAdded { by } => out.note(HistoryKind::EvidenceAdded, n, json!({"by": by})),
+    }
+}
+
+fn obey(case: &mut Case, order: &Order, now: DateTime<Utc>, out: &mut Outcome) {
+    let in_flight = case.irreversible().filter(|a| a.may_have_arrived()).map(|a| a.kind);
+    let Some(row) = case.open_mut() else {
+        out.applied = Applied::Refused("no response is owed: the dispute has no open cycle".into());
+        return;
+    };
+    if let Some(kind) = in_flight {
+        out.applied = Applied::Refused(format!("too late: `{kind}` has been sent to the provider already"));
+        return;
+    }
+    let n = row.cycle.n;
+    match &order.command {
+        Command::Approve => match &row.plan.approval {
+            Approval::Needed { asked_by } if *asked_by == format!("person:{}", order.by) => {
+                let text = format!("{} asked for this, so somebody else has to approve it", order.by);
+                out.applied = Applied::Refused(text);
+            }
+            Approval::Needed { asked_by } => {
+                let detail = json!({"by": order.by, "asked_by": asked_by, "answer": row.plan.answer});
+                let granted = Approval::Granted { asked_by: asked_by.clone(), by: order.by.clone() };
+                row.plan.approval = granted;
+                out.note(HistoryKind::Approved, Some(n), detail);
+            }
+            Approval::NotNeeded => out.applied = Applied::Refused("nothing waits for approval".into()),
+            Approval::Granted { by, .. } => {
+                out.applied = Applied::Refused(format!("approved already, by {by}"));
+            }
+        },
+        Command::Accept | Command::Defend { .. } | Command::Hold { .. } => {
+            out.note(HistoryKind::Ordered, Some(n), json!(order));
+            row.plan.order = Some(order.clone());
+            row.plan.ordered_at = Some(now);
+            withdraw(case, n, &order.by, out, now);
+        }
+        Command::Resume => {
+            out.note(HistoryKind::Ordered, Some(n), json!(order));
+            row.plan.order = None;
+            row.plan.ordered_at = None;
+            withdraw(case, n, &order.by, out, now);
+        }
+    }
+}
+
+/// An order replaces whatever was wanted and has not been sent.
+fn withdraw(case: &mut Case, cycle_n: i32, by: &str, out: &mut Outcome, now: DateTime<Utc>) {
+    let cancel = Effect::Cancel { cycle_n, why: format!("ordered otherwise by {by}") };
+    absorb(case, std::slice::from_ref(&cancel), now);
+    out.effects.push(cancel);
+}

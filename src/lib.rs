@@ -1,6 +1,7 @@
 //! respondby answers card disputes before `respond_by`. The order of the modules is the direction of
 //! knowledge: each may know those above it.
 
+pub mod alerts;
 pub mod clock;
 pub mod config;
 pub mod dispute;
@@ -9,4 +10,6 @@ pub mod evidence;
 pub mod observe;
 pub mod providers;
 pub mod rules;
+pub mod standard_webhooks;
 pub mod store;
+pub mod worker;

@@ -1,7 +1,8 @@
-//! What operators see: the log and the metrics. Both are a contract: every metric stands in one table with
+//! What operators see: the log, the metrics and alert channels. The first two are a contract: every metric stands in one table with
 //! its labels and its meaning, and nothing is measured that is not in it. Never sees a body, a header,
 //! evidence or a secret.
 
+pub mod channel;
 mod log;
 mod metric;
 mod recorder;

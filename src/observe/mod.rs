@@ -1,4 +1,5 @@
-//! What operators see: the log, the metrics and alert channels. The first two are a contract: every metric stands in one table with
+//! What operators see: the log, the metrics and alert channels. Log and metrics are a contract: every metric
+//! stands in one table with
 //! its labels and its meaning, and nothing is measured that is not in it. Never sees a body, a header,
 //! evidence or a secret.
 

@@ -3,9 +3,13 @@
 //! surface or the worker. Functions take the connection, so that the caller owns the transaction.
 
 pub mod accounts;
+pub mod alerts;
 mod connect;
 pub mod deliveries;
 pub mod embedded;
+pub mod evidence;
+pub mod facts;
+pub mod files;
 pub mod ids;
 pub mod seal;
 

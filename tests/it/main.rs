@@ -3,5 +3,7 @@
 mod support;
 
 mod embedded;
+mod evidence;
+mod facts;
 mod harness;
 mod intake;

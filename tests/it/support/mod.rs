@@ -2,5 +2,6 @@
 
 mod cluster;
 mod database;
+pub mod world;
 
 pub use database::Database;

@@ -1,0 +1,105 @@
+//! Facts: what is set is found by any of a dispute's ids, and nobody's words are lost when several set them
+//! at once.
+
+use chrono::TimeDelta;
+use respondby::store::facts::{self, Mode, NewFacts, Set};
+use serde_json::{Value, json};
+
+use crate::support::{Database, world};
+
+async fn set(db: &Database, merchant_id: i64, subject: &str, facts: Value, mode: Mode) -> Set {
+    let new = NewFacts::new(merchant_id, subject, facts).unwrap();
+    let mut tx = db.pool.begin().await.unwrap();
+    let set = facts::set(&mut tx, &new, mode, "a-test", world::noon()).await.unwrap();
+    tx.commit().await.unwrap();
+    set
+}
+
+#[tokio::test]
+async fn setting_merges_or_replaces_and_counts_versions_of_what_changed() {
+    let db = Database::new().await;
+    world::merchant(&db.pool, 1, "shop").await;
+    let first = set(&db, 1, "pi_9", json!({"a": 1, "b": {"x": 1}}), Mode::Merge).await;
+    assert_eq!(first, Set::Changed { version: 1 });
+    let second = set(&db, 1, "pi_9", json!({"b": null, "c": "z"}), Mode::Merge).await;
+    assert_eq!(second, Set::Changed { version: 2 });
+    assert_eq!(set(&db, 1, "pi_9", json!({"c": "z"}), Mode::Merge).await, Set::Unchanged { version: 2 });
+    let mut conn = db.pool.acquire().await.unwrap();
+    let known = facts::get(&mut conn, 1, "pi_9").await.unwrap().unwrap();
+    assert_eq!((known.facts, known.version), (json!({"a": 1, "c": "z"}), 2));
+    assert_eq!(set(&db, 1, "pi_9", json!({"d": 1}), Mode::Replace).await, Set::Changed { version: 3 });
+    assert_eq!(facts::get(&mut conn, 1, "pi_9").await.unwrap().unwrap().facts, json!({"d": 1}));
+    assert_eq!(set(&db, 1, "pi_10", json!({}), Mode::Merge).await, Set::Changed { version: 1 });
+}
+
+#[tokio::test]
+async fn many_disputes_get_theirs_in_one_query_and_never_another_merchants() {
+    let db = Database::new().await;
+    world::merchant(&db.pool, 1, "shop").await;
+    world::merchant(&db.pool, 2, "other").await;
+    set(&db, 1, "pi_1", json!({"delivered": true, "carrier": "post"}), Mode::Merge).await;
+    set(&db, 1, "dp_1", json!({"carrier": "courier"}), Mode::Merge).await;
+    set(&db, 2, "pi_2", json!({"secret": 1}), Mode::Merge).await;
+    let mut conn = db.pool.acquire().await.unwrap();
+    let asked = [
+        (1, vec!["pi_1", "ch_1", "dp_1"]),
+        (1, vec!["pi_2", "dp_2"]),
+        (2, vec!["pi_1", "pi_2"]),
+        (1, vec![]),
+        (1, vec!["pi_1"]),
+    ];
+    let found = facts::for_disputes(&mut conn, &asked).await.unwrap();
+    let wanted = [
+        json!({"delivered": true, "carrier": "courier"}),
+        json!({}),
+        json!({"secret": 1}),
+        json!({}),
+        json!({"delivered": true, "carrier": "post"}),
+    ];
+    assert_eq!(found, wanted);
+    assert_eq!(facts::for_disputes(&mut conn, &[]).await.unwrap(), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn two_who_set_facts_at_once_both_keep_their_word() {
+    let db = Database::new().await;
+    world::merchant(&db.pool, 1, "shop").await;
+    let each = (0..8).map(|i| set(&db, 1, "pi_1", json!({ format!("key_{i}"): i }), Mode::Merge));
+    let sets = futures_util::future::join_all(each).await;
+    let mut versions: Vec<i32> = sets
+        .into_iter()
+        .map(|set| match set {
+            Set::Changed { version } => version,
+            Set::Unchanged { .. } => panic!("each of them changed something"),
+        })
+        .collect();
+    versions.sort_unstable();
+    assert_eq!(versions, (1..=8).collect::<Vec<_>>());
+    let mut conn = db.pool.acquire().await.unwrap();
+    let known = facts::get(&mut conn, 1, "pi_1").await.unwrap().unwrap();
+    assert_eq!(known.facts.as_object().unwrap().len(), 8);
+}
+
+#[tokio::test]
+async fn new_facts_wake_the_open_cycles_they_are_about_and_no_other() {
+    let db = Database::new().await;
+    world::merchant(&db.pool, 1, "shop").await;
+    for dispute_id in [501, 502, 503] {
+        world::dispute(&db.pool, 1, dispute_id).await;
+    }
+    world::answer(&db.pool, 503, world::noon()).await;
+    let mut conn = db.pool.acquire().await.unwrap();
+    let now = world::noon() + TimeDelta::minutes(1);
+    for (subject, woken) in [("ch_501", 1), ("pi_502", 1), ("dp_503", 0), ("pi_999", 0)] {
+        assert_eq!(facts::wake_cycles(&mut conn, 1, subject, now).await.unwrap(), woken, "{subject}");
+    }
+    assert_eq!(facts::wake_cycles(&mut conn, 2, "pi_501", now).await.unwrap(), 0);
+    let later = now + TimeDelta::minutes(5);
+    facts::wake_cycles(&mut conn, 1, "pi_501", later).await.unwrap();
+    let wakes: Vec<Option<chrono::DateTime<chrono::Utc>>> =
+        sqlx::query_scalar("select wake_at from cycles order by dispute_id")
+            .fetch_all(&db.pool)
+            .await
+            .unwrap();
+    assert_eq!(wakes, [Some(now), Some(now), None], "a wake is only ever brought forward");
+}

@@ -1,7 +1,6 @@
 //! What operators see: the log, the metrics and alert channels. Log and metrics are a contract: every metric
-//! stands in one table with
-//! its labels and its meaning, and nothing is measured that is not in it. Never sees a body, a header,
-//! evidence or a secret.
+//! stands in one table with its labels and its meaning, and nothing is measured that is not in it. Never sees
+//! a body, a header, evidence or a secret.
 
 pub mod channel;
 mod log;

@@ -4,6 +4,8 @@
 
 mod account;
 mod answer;
+#[cfg(test)]
+mod conformance;
 pub mod http;
 pub mod razorpay;
 mod registry;

@@ -5,6 +5,8 @@
 
 mod api;
 mod capability;
+#[cfg(test)]
+pub(in crate::providers) mod conformance;
 mod contest;
 mod event;
 mod list;

@@ -1,0 +1,145 @@
+//! What every provider must stand, once for all of them: a provider is right when this suite says so. Each
+//! folder describes itself with a [`Conformance`] (its fixtures, how its sender signs, its API's answers);
+//! a new provider adds that description and a line in [`described`]. Knows no provider's words.
+
+mod calls;
+mod deliveries;
+mod readings;
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+
+use super::{Account, Credentials, Delivery, Provider, ProviderName, Registry, razorpay};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::dispute::Status;
+use crate::evidence::Packet;
+
+/// The headers of a genuine delivery of that body, with that secret, at that time. Names in lower case.
+pub type Sign = fn(&[u8], &str, DateTime<Utc>) -> Vec<(String, String)>;
+
+pub struct Conformance {
+    pub provider: ProviderName,
+    /// Credentials that its API would take, by name.
+    pub credentials: &'static [(&'static str, &'static str)],
+    /// Secrets as its dashboard makes them: newest, older, and one of somebody else.
+    pub secrets: [&'static str; 3],
+    pub sign: Sign,
+    /// Headers that are not signed: a delivery without them is taken all the same.
+    pub optional_headers: &'static [&'static str],
+    /// How old a signed time may be, seconds; `None` when no time is signed.
+    pub age_max_s: Option<i64>,
+    pub webhooks: Vec<Webhook>,
+    pub api: ApiAnswers,
+}
+
+/// A webhook's body as it may come, and what it means.
+pub struct Webhook {
+    pub name: &'static str,
+    pub body: &'static str,
+    pub meaning: Meaning,
+    /// Where the body tells the dispute's status: text that it holds exactly once, and the word in it.
+    pub status_at: Option<(&'static str, &'static str)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    Dispute(Status),
+    /// An issuer's report of fraud that is not a dispute.
+    Notice,
+    FetchFirst,
+    NotOurs,
+    Unrecognised,
+}
+
+/// Bodies that the provider's API answers with.
+pub struct ApiAnswers {
+    pub dispute_ref: &'static str,
+    pub packet: fn() -> Packet,
+    pub fetched: &'static str,
+    pub page: &'static str,
+    pub accepted: &'static str,
+    pub staged: &'static str,
+    pub submitted: &'static str,
+    pub uploaded: &'static str,
+    /// An error in the provider's own shape.
+    pub refused: &'static str,
+}
+
+fn described(name: ProviderName) -> Option<Conformance> {
+    match name {
+        ProviderName::Stripe => None,
+        ProviderName::Razorpay => Some(razorpay::conformance::conformance()),
+    }
+}
+
+fn every() -> impl Iterator<Item = Conformance> {
+    ProviderName::ALL.iter().filter_map(|name| described(*name))
+}
+
+fn now() -> DateTime<Utc> {
+    "2026-03-12T09:00:00Z".parse().expect("an instant")
+}
+
+fn registry(read_ms: u64) -> Registry {
+    let mut config = Config::read(None, []).expect("the defaults load").providers;
+    (config.stripe.read_timeout_ms, config.razorpay.read_timeout_ms) = (read_ms, read_ms);
+    Registry::new(&config, Clock::frozen_at(now())).expect("every provider starts")
+}
+
+/// To be asked what needs no network. A client's connections belong to the runtime of one test.
+fn offline(name: ProviderName) -> &'static dyn Provider {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| registry(1_000));
+    &**REGISTRY.get(name)
+}
+
+impl Conformance {
+    fn account(&self, secrets: &[&str], base_url: Option<String>) -> Account {
+        let credentials = self.credentials.iter().map(|(name, value)| {
+            let value: SecretString = (*value).into();
+            ((*name).to_owned(), value)
+        });
+        Account {
+            merchant_id: 3,
+            account_id: 31,
+            merchant: "north".to_owned(),
+            name: "north-main".to_owned(),
+            provider: self.provider,
+            webhook_secrets: secrets.iter().map(|s| SecretString::from(*s)).collect(),
+            credentials: Credentials::new(credentials),
+            base_url,
+            tolerance_s: self.age_max_s.unwrap_or(300),
+        }
+    }
+
+    /// A delivery of `body` that the provider made `now`, signed with `secret`.
+    fn delivery(&self, body: &[u8], secret: &str) -> Delivery {
+        let headers = (self.sign)(body, secret, now());
+        Delivery { headers, body: Bytes::copy_from_slice(body), url: None }
+    }
+
+    fn webhook(&self, named: Meaning) -> impl Iterator<Item = &Webhook> {
+        self.webhooks.iter().filter(move |w| w.meaning == named)
+    }
+}
+
+#[test]
+fn every_description_is_whole() {
+    for c in every() {
+        let name = c.provider;
+        assert!(c.webhook(Meaning::NotOurs).next().is_some(), "{name}: no event of others");
+        assert!(c.webhook(Meaning::Unrecognised).next().is_some(), "{name}: no unknown event");
+        let tells_status = c.webhooks.iter().filter(|w| matches!(w.meaning, Meaning::Dispute(_)));
+        assert!(tells_status.clone().count() >= 4, "{name}: too few disputes");
+        for webhook in tells_status {
+            let (place, word) = webhook.status_at.expect(webhook.name);
+            assert_eq!(webhook.body.matches(place).count(), 1, "{name} {}: {place}", webhook.name);
+            assert!(place.contains(word), "{name} {}: {word}", webhook.name);
+        }
+        let [newest, older, strange] = c.secrets;
+        assert!(newest != older && older != strange && newest != strange, "{name}");
+    }
+}

@@ -219,17 +219,31 @@ pub fn uncertain<T>(safety: Safety, why: String) -> Answer<T> {
     }
 }
 
+/// The response of a success, or the same answer for a caller that makes something else of responses.
+pub fn success<T>(answer: Answer<Response>) -> Result<Response, Answer<T>> {
+    match answer {
+        Answer::Receipt(response) => Ok(response),
+        Answer::Retry { after, why } => Err(Answer::Retry { after, why }),
+        Answer::Refused { status, code, reason } => Err(Answer::Refused { status, code, reason }),
+        Answer::Unknown { why } => Err(Answer::Unknown { why }),
+    }
+}
+
 /// Whether a provider's id can stand in a path as it is. Dots and slashes would lead to another address.
 pub fn is_plain_ref(id: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     !id.is_empty() && id.len() <= 255 && id.bytes().all(plain)
 }
 
-/// The answer to a call about an id that cannot stand in a path. Nothing was sent; status 0 says so.
+/// The answer to a call about an id that cannot stand in a path.
 pub fn bad_ref<T>(id: &str) -> (Answer<T>, Vec<CallLog>) {
-    let shown = id.chars().take(64).collect::<String>();
-    let reason = format!("`{shown}` is not an id that the provider gives: nothing was sent");
-    (Answer::Refused { status: 0, code: None, reason }, Vec::new())
+    let shown = id.chars().take(64).flat_map(char::escape_default).collect::<String>();
+    refused_unsent(format!("`{shown}` is not an id that the provider gives"))
+}
+
+/// The answer to a call that was not worth sending. Status 0 says that no provider has seen it.
+pub fn refused_unsent<T>(reason: String) -> (Answer<T>, Vec<CallLog>) {
+    (Answer::Refused { status: 0, code: None, reason: format!("nothing was sent: {reason}") }, Vec::new())
 }
 
 /// The time the answer was made, when its `Date` is one (RFC 9110, 5.6.7) and not absurd.

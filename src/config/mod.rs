@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use layers::Layers;
 pub use problem::{ConfigError, Problem};
-pub use secret::{Secret, SecretError, SecretSource};
+pub use secret::{Secret, SecretError, SecretSource, read_file as read_secret_file};
 pub use sections::*;
 
 /// Every key with its default and its meaning, as people read it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection, PgConnection};
 
 use super::embedded::{self, EmbeddedConfig, EmbeddedError, Running};
 use crate::config::DatabaseConfig;
@@ -30,9 +31,21 @@ pub enum MigrationError {
 #[derive(Debug)]
 pub struct Opened {
     pub pool: PgPool,
+    pub options: PgConnectOptions,
     /// An address that other programs can connect to, without a password.
     pub shown: String,
     pub embedded: Option<Running>,
+}
+
+/// Long enough for a TLS handshake over a slow line.
+const REACHED_WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReachError {
+    #[error("the database refuses the connection or is not there")]
+    Refused(#[from] sqlx::Error),
+    #[error("the database gives no answer within {seconds} s")]
+    Silent { seconds: u64 },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +67,7 @@ pub async fn open(config: &DatabaseConfig) -> Result<Opened, OpenError> {
             |socket| socket.display().to_string(),
         );
         let shown = format!("{} at {place}", options.get_database().unwrap_or(options.get_username()));
-        return Ok(Opened { pool: connect(options, config), shown, embedded: None });
+        return Ok(Opened { pool: connect(options.clone(), config), options, shown, embedded: None });
     }
     let running = embedded::start(EmbeddedConfig {
         data_dir: config.data_dir.clone(),
@@ -62,10 +75,26 @@ pub async fn open(config: &DatabaseConfig) -> Result<Opened, OpenError> {
         settings: Vec::new(),
     })
     .await?;
-    Ok(Opened { pool: connect(running.options(), config), shown: running.url(), embedded: Some(running) })
+    let options = running.options();
+    Ok(Opened {
+        pool: connect(options.clone(), config),
+        options,
+        shown: running.url(),
+        embedded: Some(running),
+    })
 }
 
 impl Opened {
+    /// Connects once, apart from the pool, which tells that it waited but not for what.
+    pub async fn check(&self) -> Result<(), ReachError> {
+        let attempt = PgConnection::connect_with(&self.options);
+        match tokio::time::timeout(REACHED_WITHIN, attempt).await {
+            Ok(Ok(conn)) => Ok(conn.close().await?),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(ReachError::Silent { seconds: REACHED_WITHIN.as_secs() }),
+        }
+    }
+
     /// Closes the pool, and ends the embedded server if it is one.
     pub async fn close(self) -> Result<(), EmbeddedError> {
         self.pool.close().await;
@@ -118,7 +147,7 @@ fn known() -> impl Iterator<Item = i64> {
     MIGRATOR.iter().filter(|m| !m.migration_type.is_down_migration()).map(|m| m.version)
 }
 
-async fn applied(conn: &mut sqlx::PgConnection) -> Result<BTreeSet<i64>, MigrationError> {
+async fn applied(conn: &mut PgConnection) -> Result<BTreeSet<i64>, MigrationError> {
     let table = "_sqlx_migrations";
     let exists: bool =
         sqlx::query_scalar("select to_regclass($1) is not null").bind(table).fetch_one(&mut *conn).await?;

@@ -13,4 +13,6 @@ pub mod files;
 pub mod ids;
 pub mod seal;
 
-pub use connect::{MIGRATOR, MigrationError, OpenError, Opened, connect, migrate, open, pending_migrations};
+pub use connect::{
+    MIGRATOR, MigrationError, OpenError, Opened, ReachError, connect, migrate, open, pending_migrations,
+};

@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod dispute;
 pub mod engine;
 pub mod evidence;

@@ -3,8 +3,10 @@
 //! surface or the worker. Functions take the connection, so that the caller owns the transaction.
 
 pub mod accounts;
+pub mod actions;
 pub mod alerts;
 mod connect;
+pub mod cycles;
 pub mod deliveries;
 pub mod embedded;
 pub mod evidence;
@@ -12,6 +14,8 @@ pub mod facts;
 pub mod files;
 pub mod ids;
 pub mod seal;
+pub mod turn;
+pub mod watermarks;
 
 pub use connect::{
     MIGRATOR, MigrationError, OpenError, Opened, ReachError, connect, migrate, open, pending_migrations,

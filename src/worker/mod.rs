@@ -1,7 +1,24 @@
 //! What the engine does by itself. Each kind of work is a step: it claims, does, and says whether there was
 //! anything. The loop around steps is written once. Knows the store and the providers, never the HTTP side.
 
+mod act;
+mod apply;
+mod calls;
+mod loops;
+mod read;
+mod reconcile;
+mod wake;
+mod watchdog;
+
 use chrono::{DateTime, Utc};
+
+pub use act::act;
+pub use apply::apply;
+pub use calls::Calls;
+pub use loops::{Bell, Pace, run};
+pub use reconcile::{reconcile_accounts, reconcile_disputes, reconcile_fetches};
+pub use wake::{Backlog, wake};
+pub use watchdog::watch;
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,4 +27,64 @@ pub enum Stepped {
     Did(usize),
     /// Nothing was due. `next_at` is when something will be, as far as is known.
     Idle { next_at: Option<DateTime<Utc>> },
+}
+
+/// Rung by steps for the steps that follow them.
+#[derive(Clone, Debug, Default)]
+pub struct Bells {
+    pub apply: Bell,
+    pub wake: Bell,
+    pub act: Bell,
+    pub notify: Bell,
+    pub reconcile: Bell,
+}
+
+/// Everything steps share.
+#[derive(Clone)]
+pub struct Shop {
+    pub pool: sqlx::PgPool,
+    pub world: crate::store::turn::World,
+    pub accounts: crate::store::accounts::AccountDirectory,
+    pub clock: crate::clock::Clock,
+    pub bells: Bells,
+    pub calls: Calls,
+    pub settings: Settings,
+}
+
+/// How much at a time, and how patiently.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Rows a transaction takes.
+    pub batch: i64,
+    /// Calls to providers under way at once.
+    pub calls_max: usize,
+    /// How long an action is in one worker's hands. Longer than any call's total time-out.
+    pub lease: chrono::TimeDelta,
+    /// How often an account's changes are listed.
+    pub reconcile_every: chrono::TimeDelta,
+    /// How far a listing reaches back behind the one before, for events that were late in the provider's list.
+    pub overlap: chrono::TimeDelta,
+    /// How far the first listing of an account reaches back.
+    pub first_lookback: chrono::TimeDelta,
+}
+
+impl Shop {
+    /// Rings for what the turn left to others.
+    fn ring_for(&self, turned: &[crate::store::turn::Turned]) {
+        if turned.iter().any(|t| t.wants_action) {
+            self.bells.act.ring();
+        }
+        if turned.iter().any(|t| t.tells) {
+            self.bells.notify.ring();
+        }
+    }
+}
+
+/// Whether another transaction got in the way, so that the same work succeeds when it is done again.
+fn is_collision(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    let code = error.code();
+    // 40P01 deadlock, 40001 serialization failure, 23505 on the key that names a dispute.
+    matches!(code.as_deref(), Some("40P01" | "40001"))
+        || (code.as_deref() == Some("23505") && error.constraint() == Some("disputes_ref_key"))
 }

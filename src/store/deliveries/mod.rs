@@ -6,8 +6,10 @@ mod keep;
 mod look;
 mod months;
 mod reads;
+mod settle;
 
 pub use keep::{Arrival, Keeping, keep};
 pub use look::{DeliveryFilter, DeliveryInFull, DeliveryRow, DeliveryState, list, requeue, show};
 pub use months::{maintain_months, month_of};
 pub use reads::{Read, keep_reads};
+pub use settle::{Claimed, Settled, claim, settle, waiting};

@@ -1,0 +1,119 @@
+//! The scheduler's questions: which cycles are due, and when the next one is.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Row};
+
+use crate::dispute::{DisputeId, MerchantId};
+
+pub type DueCycle = (MerchantId, DisputeId);
+
+/// Cycles whose wake has come, their dispute rows locked; those another worker holds are passed over.
+pub async fn claim_due(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<Vec<DueCycle>> {
+    let rows = sqlx::query(
+        "select d.merchant_id, d.dispute_id
+         from cycles c
+         join disputes d on d.merchant_id = c.merchant_id and d.dispute_id = c.dispute_id
+         where c.wake_at <= $1
+         order by c.wake_at
+         limit $2
+         for update of d skip locked",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// After downtime: what is due, earliest deadline first. One sort over everything due, not locked.
+pub async fn overdue_by_deadline(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<Vec<DueCycle>> {
+    let rows = sqlx::query(
+        "select merchant_id, dispute_id
+         from cycles
+         where wake_at <= $1
+         order by respond_by
+         limit $2",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// Locks those of the named disputes whose open cycle is still due and that no other worker holds.
+pub async fn claim_named(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    named: &[DueCycle],
+) -> sqlx::Result<Vec<DueCycle>> {
+    let rows = sqlx::query(
+        "select d.merchant_id, d.dispute_id
+         from unnest($1::bigint[], $2::bigint[]) as k (m, i)
+         join cycles c on c.merchant_id = k.m and c.dispute_id = k.i and c.wake_at <= $3
+         join disputes d on d.merchant_id = k.m and d.dispute_id = k.i
+         for update of d skip locked",
+    )
+    .bind(named.iter().map(|n| n.0).collect::<Vec<_>>())
+    .bind(named.iter().map(|n| n.1).collect::<Vec<_>>())
+    .bind(now)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// The next instant at which any cycle wants to be looked at.
+pub async fn next_wake(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar("select wake_at from cycles where wake_at is not null order by wake_at limit 1")
+        .fetch_optional(conn)
+        .await
+}
+
+/// Open cycles whose wake is older than `before`: nobody is doing the scheduler's work. For the watchdog, which
+/// does not trust the worker: raises a page per merchant and returns how many cycles are late.
+pub async fn page_for_late_wakes(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+    now: DateTime<Utc>,
+    ids: &crate::store::ids::Ids,
+) -> sqlx::Result<i64> {
+    let rows = sqlx::query(
+        "select merchant_id, count(*) as late, min(respond_by) as first_deadline
+         from cycles
+         where wake_at <= $1
+         group by merchant_id",
+    )
+    .bind(before)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut total = 0;
+    for row in rows {
+        let late: i64 = row.try_get("late")?;
+        let first_deadline: DateTime<Utc> = row.try_get("first_deadline")?;
+        total += late;
+        let alert_id = ids.take(conn, 1).await?.first().copied().unwrap_or_default();
+        sqlx::query(
+            "insert into alerts (merchant_id, alert_id, kind, severity, dedupe_key, title, detail, needs_ack, raised_at,
+                 state, next_at, sends, failures, escalation, fence)
+             values ($1, $2, 'scheduler_late', 'page', $3, $4, $5::json, true, $6, 'raised', $6, 0, 0, 0, 0)
+             on conflict (merchant_id, dedupe_key) do nothing",
+        )
+        .bind(row.try_get::<i64, _>("merchant_id")?)
+        .bind(alert_id)
+        .bind(format!("scheduler-late:{}", now.format("%Y-%m-%dT%H")))
+        .bind(format!("{late} open cycles were not looked at in time: is a worker running?"))
+        .bind(serde_json::json!({"late": late, "first_deadline": first_deadline}).to_string())
+        .bind(now)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(total)
+}

@@ -1,0 +1,87 @@
+//! The reading side of deliveries: claimed in arrival order under row locks, settled in the transaction that
+//! applied them. A delivery is settled or quarantined exactly once, unless a person asks for it again.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{PgConnection, Row};
+
+use crate::dispute::{AccountId, DisputeId, MerchantId};
+
+/// A kept delivery, locked until the transaction ends.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    pub merchant_id: MerchantId,
+    pub account_id: AccountId,
+    pub delivery_id: i64,
+    pub month: NaiveDate,
+    pub received_at: DateTime<Utc>,
+    pub body: Vec<u8>,
+}
+
+/// What a delivery came to.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    pub merchant_id: MerchantId,
+    pub delivery_id: i64,
+    pub month: NaiveDate,
+    /// Waits for a person instead of being done with.
+    pub quarantined: bool,
+    pub outcome: &'static str,
+    pub note: Option<String>,
+    pub dispute_id: Option<DisputeId>,
+}
+
+/// The oldest kept deliveries that no other worker holds.
+pub async fn claim(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Claimed>> {
+    let rows = sqlx::query(
+        "select merchant_id, account_id, delivery_id, month, received_at, body
+         from deliveries
+         where state = 'kept'
+         order by received_at
+         limit $1
+         for update skip locked",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Claimed {
+                merchant_id: row.try_get("merchant_id")?,
+                account_id: row.try_get("account_id")?,
+                delivery_id: row.try_get("delivery_id")?,
+                month: row.try_get("month")?,
+                received_at: row.try_get("received_at")?,
+                body: row.try_get("body")?,
+            })
+        })
+        .collect()
+}
+
+pub async fn settle(conn: &mut PgConnection, rows: &[Settled], now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query(
+        "update deliveries d
+         set state = case when u.quarantined then 'quarantined' else 'settled' end,
+             settled_at = $8, outcome = u.outcome, note = u.note, dispute_id = u.dispute_id
+         from unnest($1::bigint[], $2::bigint[], $3::date[], $4::boolean[], $5::text[], $6::text[], $7::bigint[])
+             as u (merchant_id, delivery_id, month, quarantined, outcome, note, dispute_id)
+         where d.merchant_id = u.merchant_id and d.delivery_id = u.delivery_id and d.month = u.month",
+    )
+    .bind(rows.iter().map(|r| r.merchant_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|r| r.delivery_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|r| r.month).collect::<Vec<_>>())
+    .bind(rows.iter().map(|r| r.quarantined).collect::<Vec<_>>())
+    .bind(rows.iter().map(|r| r.outcome).collect::<Vec<_>>())
+    .bind(rows.iter().map(|r| r.note.as_deref()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|r| r.dispute_id).collect::<Vec<_>>())
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// How many deliveries wait to be read, and since when the oldest does.
+pub async fn waiting(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar("select received_at from deliveries where state = 'kept' order by received_at limit 1")
+        .fetch_optional(conn)
+        .await
+}

@@ -1,0 +1,9 @@
+//! Rows to columns: set-wise statements take one array per column.
+
+/// Collects one field of every row: `column!(rows, |r| r.merchant_id)`.
+macro_rules! column {
+    ($rows:expr, |$row:ident| $value:expr) => {
+        $rows.iter().map(|$row| $value).collect::<Vec<_>>()
+    };
+}
+pub(super) use column;

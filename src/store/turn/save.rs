@@ -1,0 +1,180 @@
+//! Writes what changed of disputes and cycles, one statement per noun; then what the steps said.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::columns::column;
+use super::rows::respond_by_kind;
+use super::{Working, World, save_effects};
+use crate::dispute::{Dispute, RespondBy};
+use crate::engine::{Case, CycleRow};
+
+pub(super) async fn cases(
+    conn: &mut PgConnection,
+    world: &World,
+    working: &[Working],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let changed = |w: &&Working| w.case.dispute != w.before.dispute || w.case.check_at != w.before.check_at;
+    let cases: Vec<&Case> = working.iter().filter(changed).map(|w| &w.case).collect();
+    disputes(conn, &cases, now).await?;
+    let rows: Vec<(&Case, &CycleRow)> = working.iter().flat_map(changed_cycles).collect();
+    // Cycles that ended go first: one open cycle per dispute at a time, also between two statements.
+    let (ended, open): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, row)| row.cycle.wake_at.is_none());
+    cycles(conn, &ended).await?;
+    cycles(conn, &open).await?;
+    save_effects::all(conn, world, working, now).await
+}
+
+fn changed_cycles(w: &Working) -> impl Iterator<Item = (&Case, &CycleRow)> {
+    let newest = w.case.newest.iter().filter(|_| w.case.newest != w.before.newest);
+    w.case.ended.iter().chain(newest).map(|row| (&w.case, row))
+}
+
+async fn disputes(conn: &mut PgConnection, cases: &[&Case], now: DateTime<Utc>) -> sqlx::Result<()> {
+    let rows: Vec<(&Dispute, Option<DateTime<Utc>>)> =
+        cases.iter().filter_map(|case| Some((case.dispute.as_ref()?, case.check_at))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let at = |respond_by: RespondBy| match respond_by {
+        RespondBy::At(at) => Some(at),
+        RespondBy::NotAllowed | RespondBy::Unstated => None,
+    };
+    sqlx::query(UPSERT_DISPUTES)
+        .bind(column!(rows, |r| r.0.merchant_id))
+        .bind(column!(rows, |r| r.0.dispute_id))
+        .bind(column!(rows, |r| r.0.account_id))
+        .bind(column!(rows, |r| r.0.dispute_ref.as_str()))
+        .bind(column!(rows, |r| r.0.payment_ref.as_deref()))
+        .bind(column!(rows, |r| r.0.charge_ref.as_deref()))
+        .bind(column!(rows, |r| r.0.stage.as_str()))
+        .bind(column!(rows, |r| r.0.status.as_str()))
+        .bind(column!(rows, |r| r.0.provider_status.as_str()))
+        .bind(column!(rows, |r| r.0.amount.minor))
+        .bind(column!(rows, |r| r.0.amount.currency.as_str()))
+        .bind(column!(rows, |r| r.0.reason.category.as_str()))
+        .bind(column!(rows, |r| r.0.reason.provider_reason.as_str()))
+        .bind(column!(rows, |r| r.0.reason.network_code.as_deref()))
+        .bind(column!(rows, |r| r.0.reason.network.as_deref()))
+        .bind(column!(rows, |r| at(r.0.respond_by)))
+        .bind(column!(rows, |r| respond_by_kind(r.0.respond_by)))
+        .bind(column!(rows, |r| r.0.opened_at))
+        .bind(column!(rows, |r| r.0.as_of))
+        .bind(column!(rows, |r| r.0.closed_at))
+        .bind(column!(rows, |r| i32::try_from(r.0.submissions).unwrap_or(i32::MAX)))
+        .bind(column!(rows, |r| r.0.evidence_staged))
+        .bind(column!(rows, |r| r.0.past_due))
+        .bind(column!(rows, |r| r.0.fee_required))
+        .bind(column!(rows, |r| r.0.refunded))
+        .bind(column!(rows, |r| r.0.customer_ref.as_deref()))
+        .bind(column!(rows, |r| r.0.live))
+        .bind(column!(rows, |r| r.0.funds_withdrawn_at))
+        .bind(column!(rows, |r| r.0.funds_reinstated_at))
+        .bind(column!(rows, |r| r.1))
+        .bind(now)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// A dispute that enters at a later stage than a sibling on the same payment follows it: some providers give
+/// each phase an id of its own.
+const UPSERT_DISPUTES: &str = "
+    insert into disputes as d (
+        merchant_id, dispute_id, account_id, dispute_ref, payment_ref, charge_ref, stage, status, provider_status,
+        amount_minor, currency, category, provider_reason, network_code, network, respond_by, respond_by_kind,
+        opened_at, as_of, closed_at, submissions, evidence_staged, past_due, fee_required, refunded, customer_ref,
+        live, funds_withdrawn_at, funds_reinstated_at, check_at, seen_at)
+    select u.*, $31
+    from unnest(
+        $1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+        $16::timestamptz[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[],
+        $21::integer[], $22::boolean[], $23::boolean[], $24::boolean[], $25::boolean[], $26::text[],
+        $27::boolean[], $28::timestamptz[], $29::timestamptz[], $30::timestamptz[]) as u
+    on conflict (merchant_id, dispute_id) do update set
+        payment_ref = excluded.payment_ref,
+        charge_ref = excluded.charge_ref,
+        stage = excluded.stage,
+        status = excluded.status,
+        provider_status = excluded.provider_status,
+        amount_minor = excluded.amount_minor,
+        currency = excluded.currency,
+        category = excluded.category,
+        provider_reason = excluded.provider_reason,
+        network_code = excluded.network_code,
+        network = excluded.network,
+        respond_by = excluded.respond_by,
+        respond_by_kind = excluded.respond_by_kind,
+        opened_at = excluded.opened_at,
+        as_of = excluded.as_of,
+        closed_at = excluded.closed_at,
+        submissions = excluded.submissions,
+        evidence_staged = excluded.evidence_staged,
+        past_due = excluded.past_due,
+        fee_required = excluded.fee_required,
+        refunded = excluded.refunded,
+        customer_ref = excluded.customer_ref,
+        live = excluded.live,
+        funds_withdrawn_at = excluded.funds_withdrawn_at,
+        funds_reinstated_at = excluded.funds_reinstated_at,
+        check_at = excluded.check_at,
+        seen_at = excluded.seen_at";
+
+async fn cycles(conn: &mut PgConnection, rows: &[(&Case, &CycleRow)]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let plans: Vec<String> = rows
+        .iter()
+        .map(|(_, row)| serde_json::to_string(&row.plan).expect("a plan is text, numbers and instants"))
+        .collect();
+    sqlx::query(UPSERT_CYCLES)
+        .bind(column!(rows, |r| r.0.merchant.merchant_id))
+        .bind(column!(rows, |r| r.0.dispute_id))
+        .bind(column!(rows, |r| r.1.cycle.n))
+        .bind(column!(rows, |r| r.1.cycle.stage.as_str()))
+        .bind(column!(rows, |r| r.1.cycle.state.as_str()))
+        .bind(column!(rows, |r| r.1.cycle.opened_at))
+        .bind(column!(rows, |r| r.1.cycle.respond_by))
+        .bind(column!(rows, |r| r.1.cycle.response.map(|response| response.as_str())))
+        .bind(column!(rows, |r| r.1.cycle.answered_at))
+        .bind(column!(rows, |r| r.1.cycle.ended_at))
+        .bind(column!(rows, |r| r.1.cycle.wake_at))
+        .bind(&plans)
+        .bind(column!(rows, |r| r.1.plan.answer.word()))
+        .bind(column!(rows, |r| r.1.plan.rule_id.as_deref()))
+        .bind(column!(rows, |r| r.1.plan.act_at))
+        .bind(column!(rows, |r| r.1.plan.page_at))
+        .bind(column!(rows, |r| r.1.plan.paged_at))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+const UPSERT_CYCLES: &str = "
+    insert into cycles as c (
+        merchant_id, dispute_id, n, stage, state, opened_at, respond_by, response, answered_at, ended_at, wake_at,
+        plan, plan_kind, rule_id, act_at, page_at, paged_at)
+    select m, i, n, stage, state, opened_at, respond_by, response, answered_at, ended_at, wake_at,
+        plan::json, plan_kind, rule_id, act_at, page_at, paged_at
+    from unnest(
+        $1::bigint[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+        $8::text[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[],
+        $14::text[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[])
+        as u (m, i, n, stage, state, opened_at, respond_by, response, answered_at, ended_at, wake_at, plan,
+            plan_kind, rule_id, act_at, page_at, paged_at)
+    on conflict (merchant_id, dispute_id, n) do update set
+        state = excluded.state,
+        respond_by = excluded.respond_by,
+        response = excluded.response,
+        answered_at = excluded.answered_at,
+        ended_at = excluded.ended_at,
+        wake_at = excluded.wake_at,
+        plan = excluded.plan,
+        plan_kind = excluded.plan_kind,
+        rule_id = excluded.rule_id,
+        act_at = excluded.act_at,
+        page_at = excluded.page_at,
+        paged_at = excluded.paged_at";

@@ -1,0 +1,174 @@
+//! What turns share and seldom changes: the providers, parsed rules, accounts by id, ids to hand out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Row};
+
+use crate::dispute::{AccountId, MerchantId};
+use crate::engine::{AccountView, MerchantView};
+use crate::providers::{ProviderName, Registry};
+use crate::rules::Ruleset;
+use crate::store::ids::Ids;
+
+#[derive(Clone)]
+pub struct World {
+    pub registry: Registry,
+    pub ids: Ids,
+    /// The merchant's own system can be asked for facts.
+    pub facts_pull: bool,
+    cached: Arc<Cached>,
+}
+
+#[derive(Default)]
+struct Cached {
+    rulesets: Mutex<HashMap<(MerchantId, i32), Arc<Ruleset>>>,
+    accounts: Mutex<HashMap<(MerchantId, AccountId), Arc<AccountView>>>,
+}
+
+impl World {
+    pub fn new(registry: Registry, ids: Ids, facts_pull: bool) -> Self {
+        Self { registry, ids, facts_pull, cached: Arc::default() }
+    }
+
+    /// The merchants as they are now: the kill switch and the version in force are read each time.
+    pub(super) async fn merchants(
+        &self,
+        conn: &mut PgConnection,
+        ids: &[MerchantId],
+    ) -> sqlx::Result<HashMap<MerchantId, Arc<MerchantView>>> {
+        let rows = sqlx::query(
+            "select merchant_id, name, kill_switch_at is not null as killed, ruleset_version
+             from merchants
+             where merchant_id = any($1)",
+        )
+        .bind(ids)
+        .fetch_all(&mut *conn)
+        .await?;
+        let mut merchants = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let merchant_id: MerchantId = row.get("merchant_id");
+            let ruleset = match row.get::<Option<i32>, _>("ruleset_version") {
+                Some(version) => Some((version, self.ruleset(conn, merchant_id, version).await?)),
+                None => None,
+            };
+            let view = MerchantView {
+                merchant_id,
+                name: row.get("name"),
+                killed: row.get("killed"),
+                ruleset,
+                facts_pull: self.facts_pull,
+            };
+            merchants.insert(merchant_id, Arc::new(view));
+        }
+        Ok(merchants)
+    }
+
+    /// Versions never change, so one that was parsed stays parsed.
+    async fn ruleset(
+        &self,
+        conn: &mut PgConnection,
+        merchant_id: MerchantId,
+        version: i32,
+    ) -> sqlx::Result<Arc<Ruleset>> {
+        let key = (merchant_id, version);
+        if let Some(known) = self.cached.rulesets.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(known.clone());
+        }
+        let text: String =
+            sqlx::query_scalar("select rules from rulesets where merchant_id = $1 and version = $2")
+                .bind(merchant_id)
+                .bind(version)
+                .fetch_one(conn)
+                .await?;
+        let loaded = Ruleset::parse(&text).map_err(|problems| {
+            let why = problems.first().map(|p| p.message.clone()).unwrap_or_default();
+            sqlx::Error::Decode(format!("the published rules {version} do not load any more: {why}").into())
+        })?;
+        let ruleset = Arc::new(loaded.ruleset);
+        self.cached.rulesets.lock().unwrap_or_else(PoisonError::into_inner).insert(key, ruleset.clone());
+        Ok(ruleset)
+    }
+
+    pub(super) async fn accounts(
+        &self,
+        conn: &mut PgConnection,
+        keys: &[(MerchantId, AccountId)],
+    ) -> sqlx::Result<HashMap<(MerchantId, AccountId), Arc<AccountView>>> {
+        let mut found = HashMap::with_capacity(keys.len());
+        let mut unknown = Vec::new();
+        {
+            let cached = self.cached.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+            for key in keys {
+                match cached.get(key) {
+                    Some(view) => _ = found.insert(*key, view.clone()),
+                    None => unknown.push(*key),
+                }
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(found);
+        }
+        let rows = sqlx::query(
+            "select merchant_id, account_id, name, provider
+             from accounts
+             where account_id = any($1)",
+        )
+        .bind(unknown.iter().map(|(_, account_id)| *account_id).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await?;
+        let mut cached = self.cached.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            let key: (MerchantId, AccountId) = (row.get("merchant_id"), row.get("account_id"));
+            let view = Arc::new(self.view(key.1, row.get("name"), row.get("provider"))?);
+            cached.insert(key, view.clone());
+            found.insert(key, view);
+        }
+        Ok(found)
+    }
+
+    fn view(&self, account_id: AccountId, name: String, provider: &str) -> sqlx::Result<AccountView> {
+        let provider: ProviderName = provider.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
+        let adapter = self.registry.get(provider).clone();
+        let capabilities = adapter.capabilities();
+        let lint = Arc::new(move |packet: &crate::evidence::Packet, submit| adapter.lint(packet, submit));
+        Ok(AccountView { account_id, name, provider: provider.as_str(), capabilities, lint })
+    }
+}
+
+/// Stops irreversible actions for a merchant, or lets them go on; open cycles are looked at anew.
+pub async fn set_kill_switch(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    on: bool,
+    by: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update merchants
+         set kill_switch_at = case when $2 then $4 end, kill_switch_by = case when $2 then $3 end
+         where merchant_id = $1",
+    )
+    .bind(merchant_id)
+    .bind(on)
+    .bind(by)
+    .bind(now)
+    .execute(&mut *conn)
+    .await?;
+    wake_merchant(conn, merchant_id, now).await
+}
+
+/// Every open cycle of the merchant is looked at again, now.
+pub async fn wake_merchant(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query("update cycles set wake_at = $2 where merchant_id = $1 and state = 'open' and wake_at > $2")
+        .bind(merchant_id)
+        .bind(now)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

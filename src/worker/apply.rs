@@ -1,0 +1,179 @@
+//! The apply step: kept deliveries become state. Hundreds in one transaction; when one of them cannot be
+//! stored, each is taken alone, and only the one that fails is quarantined.
+
+use anyhow::Context;
+use sqlx::PgConnection;
+
+use super::{Shop, Stepped, is_collision};
+use crate::dispute::{Event, News, Source};
+use crate::engine::{Applied, Input};
+use crate::providers::{Kept, Reading};
+use crate::store::deliveries::{self, Claimed, Settled};
+use crate::store::turn::{self, CaseKey, Item, Turned};
+use crate::store::watermarks;
+
+pub async fn apply(shop: &Shop) -> anyhow::Result<Stepped> {
+    match batch(shop, shop.settings.batch).await {
+        Ok(done) => Ok(stepped(done)),
+        Err(error) if is_collision(&error) => Ok(Stepped::Did(0)),
+        Err(error) if is_about_a_row(&error) => one_by_one(shop).await,
+        Err(error) => Err(error).context("applying kept deliveries"),
+    }
+}
+
+fn stepped(done: usize) -> Stepped {
+    match done {
+        0 => Stepped::Idle { next_at: None },
+        done => Stepped::Did(done),
+    }
+}
+
+/// Data that the database refuses, as opposed to a database that is in trouble.
+fn is_about_a_row(error: &sqlx::Error) -> bool {
+    match error {
+        // Class 22 data exception, 23 integrity constraint violation.
+        sqlx::Error::Database(e) => e.code().is_some_and(|c| c.starts_with("22") || c.starts_with("23")),
+        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_) => true,
+        _ => false,
+    }
+}
+
+async fn batch(shop: &Shop, limit: i64) -> sqlx::Result<usize> {
+    let now = shop.clock.now();
+    let mut tx = shop.pool.begin().await?;
+    let claimed = deliveries::claim(&mut tx, limit).await?;
+    if claimed.is_empty() {
+        return Ok(0);
+    }
+    let (settled, turned) = digest(&mut tx, shop, &claimed, now).await?;
+    deliveries::settle(&mut tx, &settled, now).await?;
+    watermarks::saw_webhooks(&mut tx, &claimed).await?;
+    crate::crash::point("apply.applied");
+    tx.commit().await?;
+    measure(&settled, &claimed, now);
+    shop.ring_for(&turned);
+    if settled.iter().any(|s| s.outcome == "fetching") {
+        shop.bells.reconcile.ring();
+    }
+    Ok(claimed.len())
+}
+
+/// After a batch failed over one row: the oldest alone; if it is the one, it goes to quarantine.
+async fn one_by_one(shop: &Shop) -> anyhow::Result<Stepped> {
+    match batch(shop, 1).await {
+        Ok(done) => Ok(stepped(done)),
+        Err(error) if is_collision(&error) => Ok(Stepped::Did(0)),
+        Err(error) if is_about_a_row(&error) => {
+            let now = shop.clock.now();
+            let mut tx = shop.pool.begin().await?;
+            let claimed = deliveries::claim(&mut tx, 1).await?;
+            let note = format!("understood, but it cannot be stored: {error}");
+            let rows: Vec<Settled> = claimed.iter().map(|c| quarantine(c, note.clone())).collect();
+            deliveries::settle(&mut tx, &rows, now).await?;
+            tx.commit().await?;
+            tracing::error!(delivery.id = claimed.first().map(|c| c.delivery_id), %error, "a delivery cannot be stored");
+            Ok(Stepped::Did(rows.len()))
+        }
+        Err(error) => Err(error).context("applying one kept delivery"),
+    }
+}
+
+fn quarantine(claimed: &Claimed, note: String) -> Settled {
+    Settled {
+        merchant_id: claimed.merchant_id,
+        delivery_id: claimed.delivery_id,
+        month: claimed.month,
+        quarantined: true,
+        outcome: "unrecognised",
+        note: Some(note),
+        dispute_id: None,
+    }
+}
+
+/// Reads every body, takes one turn for all events, and says what each delivery came to.
+async fn digest(
+    conn: &mut PgConnection,
+    shop: &Shop,
+    claimed: &[Claimed],
+    now: chrono::DateTime<chrono::Utc>,
+) -> sqlx::Result<(Vec<Settled>, Vec<Turned>)> {
+    let mut settled: Vec<Settled> = Vec::with_capacity(claimed.len());
+    let mut items: Vec<(usize, Item)> = Vec::new();
+    let mut fetches = Vec::new();
+    for (at, delivery) in claimed.iter().enumerate() {
+        let done = |outcome, note| Settled {
+            quarantined: false,
+            outcome,
+            note,
+            ..quarantine(delivery, String::new())
+        };
+        let verdict = match read(shop, delivery) {
+            Reading::Events(events) => {
+                items.extend(events.into_iter().map(|event| (at, item(delivery, event))));
+                done("applied", None)
+            }
+            Reading::FetchFirst { dispute_ref, name } => {
+                fetches.push((
+                    delivery.merchant_id,
+                    delivery.account_id,
+                    dispute_ref,
+                    Some(delivery.delivery_id),
+                ));
+                done(
+                    "fetching",
+                    Some(format!("{name} says only that something changed: the record is fetched")),
+                )
+            }
+            Reading::NotOurs { what } => done("not_ours", Some(what)),
+            Reading::Unrecognised { what } => quarantine(delivery, what),
+        };
+        settled.push(verdict);
+    }
+    watermarks::want_fetches(conn, &fetches, now).await?;
+    // Oldest news first within the batch; what is out of order across batches the order guard settles.
+    items.sort_by_key(|(_, item)| match &item.input {
+        Input::News(event) => event.as_of,
+        Input::Look(_) | Input::Order(_) => now,
+    });
+    let (places, items): (Vec<usize>, Vec<Item>) = items.into_iter().unzip();
+    let turned = turn::take(conn, &shop.world, items, now).await?;
+    for (place, turned) in places.into_iter().zip(&turned) {
+        let row = &mut settled[place];
+        row.outcome = turned.applied.word();
+        row.dispute_id = turned.dispute_id.or(row.dispute_id);
+        row.note = match &turned.applied {
+            Applied::Doubtful(why) | Applied::Refused(why) => Some(why.clone()),
+            Applied::Applied | Applied::Unchanged | Applied::Stale => None,
+        };
+    }
+    Ok((settled, turned))
+}
+
+fn read(shop: &Shop, delivery: &Claimed) -> Reading {
+    let Some(provider) = shop.accounts.provider_of(delivery.merchant_id, delivery.account_id) else {
+        return Reading::Unrecognised { what: "its account is not known to this process".into() };
+    };
+    let kept = Kept { source: Source::Webhook, body: &delivery.body, as_of: delivery.received_at };
+    shop.world.registry.get(provider).events(&kept)
+}
+
+fn item(delivery: &Claimed, event: Event) -> Item {
+    let dispute_ref = match &event.news {
+        News::Record { snapshot } | News::Funds { snapshot, .. } => snapshot.dispute_ref.clone(),
+        News::Notice { notice } => notice.notice_ref.clone(),
+    };
+    let key =
+        CaseKey::Ref { merchant_id: delivery.merchant_id, account_id: delivery.account_id, dispute_ref };
+    let cause = format!("webhook {}", event.name);
+    Item { key, input: Input::News(Box::new(event)), cause, delivery_id: Some(delivery.delivery_id) }
+}
+
+fn measure(settled: &[Settled], claimed: &[Claimed], now: chrono::DateTime<chrono::Utc>) {
+    for row in settled {
+        metrics::counter!("respondby_applied_total", "outcome" => row.outcome).increment(1);
+    }
+    if let Some(oldest) = claimed.iter().map(|c| c.received_at).min() {
+        let lag = (now - oldest).as_seconds_f64();
+        metrics::histogram!("respondby_apply_lag_seconds").record(lag);
+    }
+}

@@ -1,0 +1,246 @@
+//! Reconciliation: always on, cheap, paced. What changed is listed since the watermark, what is open and quiet
+//! is fetched, what something pointed at is fetched; all of it arrives as events, and the gap is measured.
+
+use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::read::{self, Looked};
+use super::{Shop, Stepped, is_collision};
+use crate::dispute::Source;
+use crate::engine::Applied;
+use crate::providers::{Account, Answer, Page};
+use crate::store::watermarks::{self, DueAccount, Listed, ToRead};
+
+/// A claimed listing or fetch that its worker does not finish is taken up again after this long.
+const LEASE: TimeDelta = TimeDelta::minutes(5);
+/// Fetches claimed at a time.
+const FETCHES: i64 = 32;
+const RETRY_MIN: TimeDelta = TimeDelta::seconds(30);
+const RETRY_MAX: TimeDelta = TimeDelta::hours(1);
+
+/// Lists one page of one account's changes.
+pub async fn reconcile_accounts(shop: &Shop) -> anyhow::Result<Stepped> {
+    let now = shop.clock.now();
+    let mut conn = shop.pool.acquire().await?;
+    watermarks::make_missing(&mut conn, now, shop.settings.first_lookback).await?;
+    let Some(due) = watermarks::claim_account(&mut conn, now, LEASE).await? else {
+        return Ok(Stepped::Idle { next_at: watermarks::next_listing(&mut conn).await? });
+    };
+    drop(conn);
+    let Some(account) = shop.accounts.by_id(due.merchant_id, due.account_id) else {
+        return put_off(shop, &due, "its account is not known to this process", now + LEASE).await;
+    };
+    if !shop.world.registry.get(account.provider).capabilities().list {
+        return put_off(shop, &due, "this provider has no list", now + TimeDelta::days(1)).await;
+    }
+    if let Err(free_at) = shop.calls.take_place(account.account_id, now) {
+        return put_off(shop, &due, "waiting for its turn", free_at).await;
+    }
+    let since = due.listing_since.unwrap_or(now);
+    let from = due.changed_until - shop.settings.overlap;
+    let provider = shop.world.registry.get(account.provider).clone();
+    let (answer, _) = provider.list_changed_since(&account, from, due.cursor.clone()).await;
+    shop.calls.learn(account.account_id, &answer, shop.clock.now());
+    match answer {
+        Answer::Receipt(page) => take_page(shop, &due, &account, page, since).await,
+        Answer::Retry { why, after } => {
+            let wait = after.and_then(|a| TimeDelta::from_std(a).ok()).unwrap_or(RETRY_MIN);
+            put_off(shop, &due, &why, shop.clock.now() + wait).await
+        }
+        Answer::Unknown { why } => put_off(shop, &due, &why, shop.clock.now() + RETRY_MIN).await,
+        Answer::Refused { status, reason, .. } => {
+            let why = format!("HTTP {status}: {reason}");
+            tracing::error!(account.id = due.account_id, status, "the provider refuses to list disputes");
+            put_off(shop, &due, &why, shop.clock.now() + shop.settings.reconcile_every).await
+        }
+    }
+}
+
+async fn put_off(shop: &Shop, due: &DueAccount, why: &str, until: DateTime<Utc>) -> anyhow::Result<Stepped> {
+    let listed = Listed {
+        changed_until: None,
+        cursor: due.cursor.clone(),
+        listing_since: due.listing_since,
+        next_at: until,
+        error: Some(why.to_owned()),
+        disputes_found: 0,
+        changes_found: 0,
+    };
+    let mut conn = shop.pool.acquire().await?;
+    watermarks::settle_account(&mut conn, due, &listed, shop.clock.now()).await?;
+    Ok(Stepped::Did(1))
+}
+
+async fn take_page(
+    shop: &Shop,
+    due: &DueAccount,
+    account: &Account,
+    page: Page,
+    since: DateTime<Utc>,
+) -> anyhow::Result<Stepped> {
+    loop {
+        match commit_page(shop, due, account, &page, since).await {
+            Ok(()) => return Ok(Stepped::Did(1)),
+            Err(error) if is_collision(&error) => {}
+            Err(error) => return Err(error).context("applying a page of a provider's list"),
+        }
+    }
+}
+
+async fn commit_page(
+    shop: &Shop,
+    due: &DueAccount,
+    account: &Account,
+    page: &Page,
+    since: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let now = shop.clock.now();
+    let mut tx = shop.pool.begin().await?;
+    let mut disputes_found = 0;
+    for record in &page.records {
+        if let crate::providers::Reading::Events(events) = &record.reading
+            && let Some(snapshot) = events.first().and_then(|e| e.snapshot())
+        {
+            let known =
+                watermarks::known_status(&mut tx, due.merchant_id, due.account_id, &snapshot.dispute_ref)
+                    .await?;
+            disputes_found += i64::from(known.is_none());
+        }
+    }
+    let looked = read::absorb(&mut tx, shop, account, &page.records, Source::Poll, now).await?;
+    let changes_found = looked.iter().filter(|l| changed(l)).count() as i64;
+    let listed = Listed {
+        changed_until: page.next.is_none().then_some(since),
+        cursor: page.next.clone(),
+        listing_since: page.next.is_some().then_some(since),
+        next_at: if page.next.is_some() { now } else { now + shop.settings.reconcile_every },
+        error: None,
+        disputes_found,
+        changes_found,
+    };
+    watermarks::settle_account(&mut tx, due, &listed, now).await?;
+    tx.commit().await?;
+    measure(account, disputes_found, changes_found);
+    let turned: Vec<_> = looked
+        .into_iter()
+        .filter_map(|l| match l {
+            Looked::Seen(turned) => Some(turned),
+            Looked::NotNow { .. } | Looked::Refused(_) | Looked::NotUnderstood(_) => None,
+        })
+        .collect();
+    shop.ring_for(&turned);
+    Ok(())
+}
+
+fn changed(looked: &Looked) -> bool {
+    match looked {
+        Looked::Seen(turned) => turned.applied == Applied::Applied,
+        Looked::NotNow { .. } | Looked::Refused(_) | Looked::NotUnderstood(_) => false,
+    }
+}
+
+fn measure(account: &Account, disputes: i64, changes: i64) {
+    let provider = account.provider.as_str();
+    let found = |what: &'static str, n: i64| {
+        let n = u64::try_from(n).unwrap_or_default();
+        metrics::counter!("respondby_found_by_poll_total", "provider" => provider, "what" => what)
+            .increment(n);
+    };
+    found("dispute", disputes);
+    found("change", changes);
+}
+
+/// Fetches disputes that something pointed at without saying what they are.
+pub async fn reconcile_fetches(shop: &Shop) -> anyhow::Result<Stepped> {
+    let now = shop.clock.now();
+    let claimed = {
+        let mut conn = shop.pool.acquire().await?;
+        watermarks::claim_fetches(&mut conn, now, LEASE, FETCHES).await?
+    };
+    read_all(shop, claimed, true).await
+}
+
+/// Fetches disputes whose record has not been seen for a while.
+pub async fn reconcile_disputes(shop: &Shop) -> anyhow::Result<Stepped> {
+    let now = shop.clock.now();
+    let claimed = {
+        let mut conn = shop.pool.acquire().await?;
+        watermarks::claim_quiet(&mut conn, now, LEASE, FETCHES).await?
+    };
+    read_all(shop, claimed, false).await
+}
+
+async fn read_all(shop: &Shop, claimed: Vec<ToRead>, asked: bool) -> anyhow::Result<Stepped> {
+    if claimed.is_empty() {
+        let mut conn = shop.pool.acquire().await?;
+        return Ok(Stepped::Idle { next_at: watermarks::next_read(&mut conn).await? });
+    }
+    let count = claimed.len();
+    for read in claimed {
+        read_one(shop, &read, asked).await?;
+    }
+    Ok(Stepped::Did(count))
+}
+
+async fn read_one(shop: &Shop, to_read: &ToRead, asked: bool) -> anyhow::Result<()> {
+    let Some(account) = shop.accounts.by_id(to_read.merchant_id, to_read.account_id) else { return Ok(()) };
+    while let Err(free_at) = shop.calls.take_place(account.account_id, shop.clock.now()) {
+        // Close by: wait for the place in line. Far away: the lease brings the row back.
+        if free_at - shop.clock.now() > TimeDelta::seconds(5) {
+            return again(shop, to_read, asked, free_at, "the provider asked for quiet").await;
+        }
+        shop.clock.sleep_until(free_at).await;
+    }
+    let known = {
+        let mut conn = shop.pool.acquire().await?;
+        watermarks::known_status(&mut conn, to_read.merchant_id, to_read.account_id, &to_read.dispute_ref)
+            .await?
+    };
+    let looked = read::look_up(shop, &account, &to_read.dispute_ref, Source::Poll, &mut Vec::new()).await?;
+    let now = shop.clock.now();
+    match looked {
+        Looked::Seen(turned) => {
+            let mut tx = shop.pool.begin().await?;
+            let change = i64::from(turned.applied == Applied::Applied);
+            let key = (to_read.merchant_id, to_read.account_id);
+            let found = i64::from(known.is_none());
+            if change > 0 && !asked {
+                watermarks::count_found(&mut tx, key, found, change).await?;
+                measure(&account, found, change);
+            }
+            if asked {
+                watermarks::settle_fetch(&mut tx, to_read, None).await?;
+            }
+            tx.commit().await?;
+            Ok(())
+        }
+        Looked::NotNow { after, why } => {
+            let wait = after.and_then(|a| TimeDelta::from_std(a).ok()).unwrap_or(backoff(to_read.attempts));
+            again(shop, to_read, asked, now + wait, &why).await
+        }
+        Looked::Refused(why) | Looked::NotUnderstood(why) => {
+            tracing::warn!(dispute.reference = to_read.dispute_ref, why, "a dispute cannot be read");
+            again(shop, to_read, asked, now + RETRY_MAX, &why).await
+        }
+    }
+}
+
+async fn again(
+    shop: &Shop,
+    read: &ToRead,
+    asked: bool,
+    due_at: DateTime<Utc>,
+    why: &str,
+) -> anyhow::Result<()> {
+    let mut conn = shop.pool.acquire().await?;
+    match asked {
+        true => watermarks::settle_fetch(&mut conn, read, Some((due_at, why))).await?,
+        false => watermarks::check_again(&mut conn, read, due_at).await?,
+    }
+    Ok(())
+}
+
+fn backoff(attempts: i32) -> TimeDelta {
+    let doubling = 1 << attempts.clamp(0, 7);
+    (RETRY_MIN * doubling).min(RETRY_MAX)
+}

@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod facts;
 pub mod files;
 pub mod ids;
+pub mod rulesets;
 pub mod seal;
 pub mod turn;
 pub mod watermarks;

@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 use crate::dispute::{AccountId, DisputeId, MerchantId};
 use crate::engine::{Applied, Case, Effect, Input, Outcome, step};
 
-pub use world::{World, set_kill_switch, wake_merchant};
+pub use world::{FactsPull, World, set_kill_switch, wake_merchant};
 
 /// Which dispute an input is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

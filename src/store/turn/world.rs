@@ -1,6 +1,6 @@
 //! What turns share and seldom changes: the providers, parsed rules, accounts by id, ids to hand out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -16,9 +16,22 @@ use crate::store::ids::Ids;
 pub struct World {
     pub registry: Registry,
     pub ids: Ids,
-    /// The merchant's own system can be asked for facts.
-    pub facts_pull: bool,
+    facts_pull: FactsPull,
     cached: Arc<Cached>,
+}
+
+/// Whose own system can be asked for facts.
+#[derive(Debug, Clone, Default)]
+pub struct FactsPull {
+    pub everybody: bool,
+    /// Merchants, by name, that have an address of their own.
+    pub merchants: Arc<HashSet<String>>,
+}
+
+impl FactsPull {
+    fn asks(&self, merchant: &str) -> bool {
+        self.everybody || self.merchants.contains(merchant)
+    }
 }
 
 #[derive(Default)]
@@ -28,7 +41,7 @@ struct Cached {
 }
 
 impl World {
-    pub fn new(registry: Registry, ids: Ids, facts_pull: bool) -> Self {
+    pub fn new(registry: Registry, ids: Ids, facts_pull: FactsPull) -> Self {
         Self { registry, ids, facts_pull, cached: Arc::default() }
     }
 
@@ -53,13 +66,9 @@ impl World {
                 Some(version) => Some((version, self.ruleset(conn, merchant_id, version).await?)),
                 None => None,
             };
-            let view = MerchantView {
-                merchant_id,
-                name: row.get("name"),
-                killed: row.get("killed"),
-                ruleset,
-                facts_pull: self.facts_pull,
-            };
+            let name: String = row.get("name");
+            let facts_pull = self.facts_pull.asks(&name);
+            let view = MerchantView { merchant_id, name, killed: row.get("killed"), ruleset, facts_pull };
             merchants.insert(merchant_id, Arc::new(view));
         }
         Ok(merchants)
@@ -156,19 +165,22 @@ pub async fn set_kill_switch(
     .bind(now)
     .execute(&mut *conn)
     .await?;
-    wake_merchant(conn, merchant_id, now).await
+    wake_merchant(conn, merchant_id, now).await?;
+    Ok(())
 }
 
-/// Every open cycle of the merchant is looked at again, now.
+/// Every open cycle of the merchant is looked at again, now. Returns how many.
 pub async fn wake_merchant(
     conn: &mut PgConnection,
     merchant_id: MerchantId,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query("update cycles set wake_at = $2 where merchant_id = $1 and state = 'open' and wake_at > $2")
-        .bind(merchant_id)
-        .bind(now)
-        .execute(conn)
-        .await?;
-    Ok(())
+) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "update cycles set wake_at = $2 where merchant_id = $1 and state = 'open' and wake_at > $2",
+    )
+    .bind(merchant_id)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }

@@ -9,6 +9,7 @@ pub mod crash;
 pub mod dispute;
 pub mod engine;
 pub mod evidence;
+pub mod http;
 pub mod observe;
 pub mod providers;
 pub mod rules;

@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
-use super::{Sealer, credentials_place, secret_place};
+use super::{credentials_place, secret_place};
 use crate::dispute::{AccountId, MerchantId};
 use crate::providers::{Account, Credentials, ProviderName};
+use crate::store::seal::{SealingKey, open};
 
 /// All accounts. Clones share what was read.
 #[derive(Clone)]
 pub struct AccountDirectory {
-    sealer: Arc<dyn Sealer>,
+    key: SealingKey,
     read: Arc<RwLock<Arc<Accounts>>>,
 }
 
@@ -56,8 +56,8 @@ struct Row {
 
 impl AccountDirectory {
     /// Empty until [`AccountDirectory::refresh`].
-    pub fn new(sealer: Arc<dyn Sealer>) -> Self {
-        Self { sealer, read: Arc::default() }
+    pub fn new(key: SealingKey) -> Self {
+        Self { key, read: Arc::default() }
     }
 
     /// The account that webhooks to `/webhooks/{provider}/{name}` are for. Not one that is retired.
@@ -154,16 +154,13 @@ impl AccountDirectory {
     }
 
     fn unseal(&self, provider: ProviderName, row: &Row) -> anyhow::Result<Account> {
-        let place = secret_place(&row.merchant, provider, &row.name);
-        let secret = |sealed: &Vec<u8>| -> anyhow::Result<SecretString> {
-            Ok(String::from_utf8(self.sealer.open(sealed, &place)?)?.into())
-        };
+        let place = secret_place(row.merchant_id, row.account_id);
         let webhook_secrets = row
             .webhook_secrets
             .iter()
-            .map(secret)
+            .map(|sealed| open(&self.key, place, sealed))
             .collect::<Result<_, _>>()
-            .context("a webhook secret does not open with the sealing key")?;
+            .context("a webhook secret does not open")?;
         Ok(Account {
             merchant_id: row.merchant_id,
             account_id: row.account_id,
@@ -171,18 +168,16 @@ impl AccountDirectory {
             name: row.name.clone(),
             provider,
             webhook_secrets,
-            credentials: open_credentials(&*self.sealer, provider, row)
-                .context("the credentials do not open with the sealing key")?,
+            credentials: open_credentials(&self.key, row).context("the credentials do not open")?,
             base_url: row.base_url.clone(),
             tolerance_s: i64::from(row.tolerance_s),
         })
     }
 }
 
-fn open_credentials(sealer: &dyn Sealer, provider: ProviderName, row: &Row) -> anyhow::Result<Credentials> {
-    let place = credentials_place(&row.merchant, provider, &row.name);
-    let plain = Zeroizing::new(sealer.open(&row.credentials, &place)?);
-    let entries: BTreeMap<String, SecretString> = serde_json::from_slice(&plain)?;
+fn open_credentials(key: &SealingKey, row: &Row) -> anyhow::Result<Credentials> {
+    let plain = open(key, credentials_place(row.merchant_id, row.account_id), &row.credentials)?;
+    let entries: BTreeMap<String, SecretString> = serde_json::from_str(plain.expose_secret())?;
     Ok(Credentials::new(entries))
 }
 

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, PgConnection};
-use zeroize::Zeroizing;
 
-use super::{Sealer, credentials_place, secret_place};
+use super::{credentials_place, secret_place};
+use crate::config::AccountConfig;
 use crate::dispute::{AccountId, MerchantId};
 use crate::providers::ProviderName;
 use crate::store::ids::Ids;
+use crate::store::seal::{SealingKey, open, seal};
 
 /// Serialises programs that start side by side. Any number that nothing else here locks.
 const TURN: i64 = 0x6163_636f_756e_7473;
@@ -30,6 +31,25 @@ pub struct ConfiguredAccount {
     pub credentials: BTreeMap<String, SecretString>,
 }
 
+/// Stripe's own libraries allow a signed time to be so old, seconds; the default of its documentation.
+const TOLERANCE_S: u32 = 300;
+
+impl From<&AccountConfig> for ConfiguredAccount {
+    fn from(account: &AccountConfig) -> Self {
+        let tolerance_s = account.tolerance_s.unwrap_or(TOLERANCE_S);
+        Self {
+            merchant: account.merchant.clone(),
+            provider: account.provider,
+            name: account.name.clone(),
+            base_url: account.base_url.clone(),
+            // The table refuses what is longer than a day.
+            tolerance_s: i32::try_from(tolerance_s).unwrap_or(i32::MAX),
+            webhook_secrets: account.webhook_secrets.iter().map(|s| s.value().clone()).collect(),
+            credentials: account.credentials.iter().map(|(n, s)| (n.clone(), s.value().clone())).collect(),
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
     #[error(
@@ -39,8 +59,6 @@ pub enum SyncError {
     OtherMerchant { provider: ProviderName, name: String, owner: String, merchant: String },
     #[error("the configuration names the account `{provider}/{name}` twice: names are unique per provider")]
     NamedTwice { provider: ProviderName, name: String },
-    #[error("cannot seal the secrets of `{provider}/{name}`")]
-    Seal { provider: ProviderName, name: String, source: anyhow::Error },
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
@@ -70,7 +88,7 @@ struct Stored {
 pub async fn sync(
     conn: &mut PgConnection,
     ids: &Ids,
-    sealer: &dyn Sealer,
+    key: &SealingKey,
     configured: &[ConfiguredAccount],
     now: DateTime<Utc>,
 ) -> Result<Synced, SyncError> {
@@ -88,7 +106,7 @@ pub async fn sync(
             None => {
                 let merchant_id = merchant(&mut tx, ids, &account.merchant, now).await?;
                 let account_id = ids.take(&mut tx, 1).await?[0];
-                write(&mut tx, sealer, account, (merchant_id, account_id), now).await?;
+                write(&mut tx, key, account, (merchant_id, account_id), now).await?;
                 synced.added += 1;
             }
             Some(row) if row.merchant != account.merchant => {
@@ -99,9 +117,9 @@ pub async fn sync(
                     merchant: account.merchant.clone(),
                 });
             }
-            Some(row) if says(&row, sealer, account) => {}
+            Some(row) if says(&row, key, account) => {}
             Some(row) => {
-                write(&mut tx, sealer, account, (row.merchant_id, row.account_id), now).await?;
+                write(&mut tx, key, account, (row.merchant_id, row.account_id), now).await?;
                 synced.changed += 1;
             }
         }
@@ -155,57 +173,45 @@ async fn merchant(
 }
 
 /// Whether a row says already what the configuration says. One that does not open is written anew.
-fn says(row: &Stored, sealer: &dyn Sealer, account: &ConfiguredAccount) -> bool {
-    let place = secret_place(&account.merchant, account.provider, &account.name);
-    let opens_to = |sealed: &[u8], place: &str, plain: &[u8]| {
-        sealer.open(sealed, place).is_ok_and(|opened| *Zeroizing::new(opened) == plain)
+fn says(row: &Stored, key: &SealingKey, account: &ConfiguredAccount) -> bool {
+    let opens_to = |sealed: &[u8], place, plain: &SecretString| {
+        open(key, place, sealed).is_ok_and(|opened| opened.expose_secret() == plain.expose_secret())
     };
-    !row.retired
-        && row.base_url == account.base_url
-        && row.tolerance_s == account.tolerance_s
-        && row.webhook_secrets.len() == account.webhook_secrets.len()
+    let place = secret_place(row.merchant_id, row.account_id);
+    let secrets_say = row.webhook_secrets.len() == account.webhook_secrets.len()
         && row
             .webhook_secrets
             .iter()
             .zip(&account.webhook_secrets)
-            .all(|(sealed, secret)| opens_to(sealed, &place, secret.expose_secret().as_bytes()))
+            .all(|(sealed, plain)| opens_to(sealed, place, plain));
+    !row.retired
+        && row.base_url == account.base_url
+        && row.tolerance_s == account.tolerance_s
+        && secrets_say
         && opens_to(
             &row.credentials,
-            &credentials_place(&account.merchant, account.provider, &account.name),
+            credentials_place(row.merchant_id, row.account_id),
             &plain_credentials(account),
         )
 }
 
-fn plain_credentials(account: &ConfiguredAccount) -> Zeroizing<Vec<u8>> {
+fn plain_credentials(account: &ConfiguredAccount) -> SecretString {
     let entries: BTreeMap<&str, &str> =
         account.credentials.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
-    Zeroizing::new(serde_json::to_vec(&entries).expect("text under text is JSON"))
+    serde_json::to_string(&entries).expect("text under text is JSON").into()
 }
 
 async fn write(
     conn: &mut PgConnection,
-    sealer: &dyn Sealer,
+    key: &SealingKey,
     account: &ConfiguredAccount,
     (merchant_id, account_id): (MerchantId, AccountId),
     now: DateTime<Utc>,
-) -> Result<(), SyncError> {
-    let seal = |plain: &[u8], place: String| {
-        sealer.seal(plain, &place).map_err(|source| SyncError::Seal {
-            provider: account.provider,
-            name: account.name.clone(),
-            source,
-        })
-    };
-    let secrets = account
-        .webhook_secrets
-        .iter()
-        .map(|secret| {
-            let place = secret_place(&account.merchant, account.provider, &account.name);
-            seal(secret.expose_secret().as_bytes(), place)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let place = credentials_place(&account.merchant, account.provider, &account.name);
-    let credentials = seal(&plain_credentials(account), place)?;
+) -> sqlx::Result<()> {
+    let place = secret_place(merchant_id, account_id);
+    let secrets: Vec<Vec<u8>> =
+        account.webhook_secrets.iter().map(|secret| seal(key, place, secret)).collect();
+    let credentials = seal(key, credentials_place(merchant_id, account_id), &plain_credentials(account));
     sqlx::query(
         "insert into accounts (merchant_id, account_id, provider, name, base_url, tolerance_s, webhook_secrets,
              credentials, updated_at)

@@ -1,0 +1,272 @@
+//! `POST /webhooks/{provider}/{account}`. Raw bytes first, then the proof of the sender, then the table, then
+//! 200. Everybody who proves nothing gets one answer, after the same work, and the log gets the reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use rand::Rng as _;
+use tokio::time::Instant;
+
+use super::answer::{and_close, come_again, counted, json, problem, refused};
+use super::body::{NoBody, Reader};
+use super::intake::{Intake, NotKept};
+use crate::clock::Clock;
+use crate::config::HttpConfig;
+use crate::observe::record;
+use crate::providers::{Account, Credentials, Delivery, ProviderName, Registry, Verified};
+use crate::store::accounts::AccountDirectory;
+use crate::store::deliveries::{Arrival, Keeping};
+
+const ROUTE: &str = "/webhooks/{provider}/{account}";
+
+/// How much of a name that somebody made up goes into the log.
+const SHOWN_CHARS: usize = 64;
+
+/// What it takes to answer a webhook.
+pub struct Webhooks {
+    clock: Clock,
+    providers: Registry,
+    accounts: AccountDirectory,
+    intake: Intake,
+    bodies: Reader,
+    public_url: Option<String>,
+    header_bytes_max: usize,
+    request_timeout: Duration,
+    decoy: Account,
+}
+
+impl Webhooks {
+    pub fn new(
+        config: &HttpConfig,
+        clock: Clock,
+        providers: Registry,
+        accounts: AccountDirectory,
+        intake: Intake,
+    ) -> Self {
+        Self {
+            clock,
+            providers,
+            accounts,
+            intake,
+            bodies: Reader::new(config.body_bytes_max),
+            public_url: config.public_url.clone(),
+            header_bytes_max: config.header_bytes_max,
+            request_timeout: Duration::from_millis(config.request_timeout_ms),
+            decoy: decoy(),
+        }
+    }
+}
+
+/// An account that no delivery is for: what is sent to an address that does not exist is verified against
+/// its secret, so that the answer takes as long as for one that does.
+fn decoy() -> Account {
+    let secret: [u8; 32] = rand::rng().random();
+    Account {
+        merchant_id: 0,
+        account_id: 0,
+        merchant: String::new(),
+        name: String::new(),
+        provider: ProviderName::Stripe,
+        webhook_secrets: vec![format!("whsec_{}", hex::encode(secret)).into()],
+        credentials: Credentials::default(),
+        base_url: None,
+        tolerance_s: 300,
+    }
+}
+
+/// Whom an address names.
+enum Addressee {
+    Account(Arc<Account>),
+    /// Nobody. Says for the log what was asked for.
+    Nobody {
+        word: &'static str,
+        provider: String,
+        account: String,
+    },
+}
+
+pub(super) async fn receive(
+    State(webhooks): State<Arc<Webhooks>>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    request: Request,
+) -> Response {
+    counted(ROUTE, webhooks.answer(path, request).await)
+}
+
+impl Webhooks {
+    async fn answer(
+        &self,
+        path: Result<Path<(String, String)>, PathRejection>,
+        request: Request,
+    ) -> Response {
+        let received_at = self.clock.now();
+        let until = Instant::now() + self.request_timeout;
+        let (head, body) = request.into_parts();
+        // The server's own limit is on a read buffer, and a head that arrives at once may overshoot it.
+        if header_bytes(&head.headers) > self.header_bytes_max {
+            return and_close(problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        }
+        if !is_json(&head.headers) {
+            return and_close(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        }
+        let held = match self.bodies.read(body, until).await {
+            Ok(held) => held,
+            Err(why) => return no_body(why),
+        };
+        let addressee = self.addressee(path);
+        let Some(verified) = self.verify(&addressee, &head, held.bytes, received_at) else {
+            return refused();
+        };
+        let provider = verified.provider;
+        let kept = self.intake.keep(Arrival::new(&verified, received_at), held.room);
+        let (outcome, response) = match tokio::time::timeout_at(until, kept).await {
+            Ok(Ok(Keeping::New { .. })) => ("kept", json(StatusCode::OK, "{\"outcome\":\"kept\"}\n")),
+            Ok(Ok(Keeping::Duplicate)) => {
+                ("duplicate", json(StatusCode::OK, "{\"outcome\":\"duplicate\"}\n"))
+            }
+            Ok(Ok(Keeping::Unkeepable { why })) => {
+                tracing::error!(
+                    account.provider = provider.as_str(),
+                    account.id = verified.account_id,
+                    delivery.key = verified.dedupe_key(),
+                    why,
+                    "a verified delivery cannot be stored: it was answered with 500 and will come again"
+                );
+                ("unavailable", problem(StatusCode::INTERNAL_SERVER_ERROR))
+            }
+            Ok(Err(NotKept::Away | NotKept::Full)) | Err(_) => ("unavailable", come_again()),
+        };
+        record::deliveries(provider.as_str(), outcome, 1);
+        response
+    }
+
+    fn addressee(&self, path: Result<Path<(String, String)>, PathRejection>) -> Addressee {
+        // An address that is not UTF-8 names nobody.
+        let (provider, account) = path.map(|Path(names)| names).unwrap_or_default();
+        let (word, found) = match provider.parse::<ProviderName>() {
+            Ok(name) => ("unknown_account", self.accounts.find(name, &account)),
+            Err(_) => ("unknown_provider", None),
+        };
+        match found {
+            Some(account) => Addressee::Account(account),
+            None => Addressee::Nobody { word, provider, account },
+        }
+    }
+
+    fn verify(
+        &self,
+        addressee: &Addressee,
+        head: &Parts,
+        body: Bytes,
+        now: DateTime<Utc>,
+    ) -> Option<Verified> {
+        let delivery = Delivery { headers: headers(&head.headers), body, url: Some(self.url(head)) };
+        match addressee {
+            Addressee::Account(account) => {
+                match self.providers.get(account.provider).verify(delivery, account, now) {
+                    Ok(verified) => Some(verified),
+                    Err(refusal) => {
+                        tracing::warn!(
+                            account.provider = account.provider.as_str(),
+                            account.name = account.name,
+                            refusal = refusal.word(),
+                            "a webhook was refused: {refusal}"
+                        );
+                        record::deliveries(account.provider.as_str(), "refused", 1);
+                        None
+                    }
+                }
+            }
+            Addressee::Nobody { word, provider, account } => {
+                let known = provider.parse().unwrap_or(self.decoy.provider);
+                // The work counts, not what comes of it.
+                _ = self.providers.get(known).verify(delivery, &self.decoy, now);
+                tracing::info!(
+                    account.provider = shown(provider),
+                    account.name = shown(account),
+                    refusal = *word,
+                    "a webhook was refused: nothing is configured at its address"
+                );
+                record::deliveries("none", "refused", 1);
+                None
+            }
+        }
+    }
+
+    /// The address as the sender used it, for providers that sign it.
+    fn url(&self, head: &Parts) -> String {
+        let path = head.uri.path_and_query().map_or("/", |p| p.as_str());
+        if let Some(public) = &self.public_url {
+            return format!("{public}{path}");
+        }
+        // Both can be made up by the sender, who gains nothing: a signature over the wrong address fails.
+        let text = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok());
+        let scheme = text("x-forwarded-proto").unwrap_or("http");
+        format!("{scheme}://{}{path}", text("host").unwrap_or(""))
+    }
+}
+
+fn no_body(why: NoBody) -> Response {
+    let response = match why {
+        NoBody::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE),
+        NoBody::NoRoom => come_again(),
+        NoBody::TooSlow => problem(StatusCode::REQUEST_TIMEOUT),
+        NoBody::Broken => problem(StatusCode::BAD_REQUEST),
+    };
+    and_close(response)
+}
+
+/// Whether the body is said to be JSON. Every provider says so; one that says nothing is judged by its
+/// signature alone.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return true };
+    let media_type = value.to_str().map_or("", |v| v.split(';').next().unwrap_or(""));
+    let media_type = media_type.trim().to_ascii_lowercase();
+    media_type == "application/json"
+        || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect()
+}
+
+fn header_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+fn shown(name: &str) -> String {
+    name.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_what_says_so_and_what_says_nothing() {
+        let with = |value: &'static str| {
+            is_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]))
+        };
+        assert!(is_json(&HeaderMap::new()));
+        for yes in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.x+json"] {
+            assert!(with(yes), "{yes}");
+        }
+        for no in
+            ["text/plain", "application/x-www-form-urlencoded", "", "json", "text/html; application/json"]
+        {
+            assert!(!with(no), "{no}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! knowledge: each may know those above it.
 
 pub mod alerts;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

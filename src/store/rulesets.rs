@@ -28,7 +28,10 @@ pub struct Version {
 
 /// The merchant of that name.
 pub async fn merchant_id(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<MerchantId>> {
-    sqlx::query_scalar("select merchant_id from merchants where name = $1").bind(name).fetch_optional(conn).await
+    sqlx::query_scalar("select merchant_id from merchants where name = $1")
+        .bind(name)
+        .fetch_optional(conn)
+        .await
 }
 
 /// Puts checked text in force as the next version; open cycles are looked at anew. In one transaction of the

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -37,11 +38,11 @@ pub struct Pace {
 const PATIENCE_MIN: Duration = Duration::from_millis(100);
 const PATIENCE_MAX: Duration = Duration::from_secs(5);
 
+/// One pass of a step, owning what it needs.
+pub type Pass = BoxFuture<'static, anyhow::Result<Stepped>>;
+
 /// Runs `step` until told to stop. Ends between steps, never within one.
-pub async fn run<F>(name: &'static str, pace: Pace, bell: Bell, mut step: F)
-where
-    F: AsyncFnMut() -> anyhow::Result<Stepped>,
-{
+pub async fn run(name: &'static str, pace: Pace, bell: Bell, mut step: impl FnMut() -> Pass + Send) {
     let mut patience = PATIENCE_MIN;
     while !pace.stop.is_cancelled() {
         let rung = bell.0.notified();

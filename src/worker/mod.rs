@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 pub use act::act;
 pub use apply::apply;
 pub use calls::Calls;
-pub use loops::{Bell, Pace, run};
+pub use loops::{Bell, Pace, Pass, run};
 pub use reconcile::{reconcile_accounts, reconcile_disputes, reconcile_fetches};
 pub use wake::{Backlog, wake};
 pub use watchdog::watch;

@@ -91,7 +91,9 @@ async fn history(
 ) -> sqlx::Result<()> {
     let rows: Vec<(&Case, &Said, &HistoryEntry)> = working
         .iter()
-        .flat_map(|w| w.steps.iter().flat_map(move |said| said.outcome.history.iter().map(move |e| (&w.case, said, e))))
+        .flat_map(|w| {
+            w.steps.iter().flat_map(move |said| said.outcome.history.iter().map(move |e| (&w.case, said, e)))
+        })
         .collect();
     if rows.is_empty() {
         return Ok(());

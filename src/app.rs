@@ -1,0 +1,352 @@
+//! The engine put together: what the configuration asks for, started in order and stopped in the opposite one.
+//! The only place that knows both the HTTP side and the worker.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chrono::TimeDelta;
+use sqlx::PgConnection;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::{Config, Role};
+use crate::http::{self, Intake, Probes, RoleLag, Webhooks, Writers};
+use crate::observe::Metrics;
+use crate::providers::Registry;
+use crate::rules::Ruleset;
+use crate::store::accounts::{self, AccountDirectory, ConfiguredAccount};
+use crate::store::ids::Ids;
+use crate::store::seal::SealingKey;
+use crate::store::turn::{FactsPull, World};
+use crate::store::{self, Opened, deliveries, rulesets};
+use crate::worker::{self, Backlog, Bell, Bells, Calls, Pace, Pass, Settings, Shop, Stepped};
+
+/// How often accounts are looked at for changes made by another process.
+const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);
+/// How often the coming months' partitions are made sure of.
+const MONTHS_EVERY: TimeDelta = TimeDelta::hours(6);
+
+/// A running engine.
+pub struct Engine {
+    pub shop: Shop,
+    /// Where webhooks and health are answered.
+    pub address: Option<SocketAddr>,
+    pub metrics: Metrics,
+    opened: Opened,
+    writers: Option<Writers>,
+    /// Ends intake first, so that what was taken in is still worked on.
+    stop_http: CancellationToken,
+    stop_worker: CancellationToken,
+    http: TaskTracker,
+    worker: TaskTracker,
+}
+
+/// Starts everything the configuration asks for. Returns when it is ready for work.
+///
+/// Errors: a database that cannot be reached or is newer than this program; accounts or rules that do not
+/// hold together; an address that is taken.
+pub async fn start(config: &Config, opened: Opened, clock: Clock) -> anyhow::Result<Engine> {
+    let metrics = Metrics::install();
+    opened.check().await.with_context(|| format!("cannot reach the database {}", opened.shown))?;
+    store::migrate(&opened.pool).await?;
+    let ids = Ids::new();
+    let registry = Registry::new(&config.providers, clock.clone())?;
+    let directory = AccountDirectory::new(sealing_key(config)?);
+    let mut conn = opened.pool.acquire().await?;
+    configure(&mut conn, config, &ids, &directory, &clock).await?;
+    drop(conn);
+    let shop = shop(config, &opened, clock, ids, registry, directory)?;
+    let mut engine = Engine {
+        shop,
+        address: None,
+        metrics,
+        opened,
+        writers: None,
+        stop_http: CancellationToken::new(),
+        stop_worker: CancellationToken::new(),
+        http: TaskTracker::new(),
+        worker: TaskTracker::new(),
+    };
+    let roles = engine.start_worker(config);
+    engine.start_http(config, roles).await?;
+    Ok(engine)
+}
+
+/// The key that secrets are sealed with. Without one in the configuration there can be no accounts.
+pub fn sealing_key(config: &Config) -> anyhow::Result<SealingKey> {
+    match &config.secrets.key {
+        Some(key) => Ok(SealingKey::parse(key.value())?),
+        None if config.accounts.is_empty() => Ok(SealingKey::generate()),
+        None => bail!(
+            "secrets.key is not set, so credentials cannot be sealed: make one with `openssl rand -hex 32` and name \
+             it, as in key = \"file:/etc/respondby/key\""
+        ),
+    }
+}
+
+/// Writes the configuration's merchants, accounts and rules to the database.
+async fn configure(
+    conn: &mut PgConnection,
+    config: &Config,
+    ids: &Ids,
+    directory: &AccountDirectory,
+    clock: &Clock,
+) -> anyhow::Result<()> {
+    let now = clock.now();
+    deliveries::maintain_months(conn, now).await?;
+    let key = sealing_key(config)?;
+    let configured: Vec<ConfiguredAccount> = config
+        .accounts
+        .iter()
+        .map(|account| ConfiguredAccount {
+            merchant: account.merchant.clone(),
+            provider: account.provider,
+            name: account.name.clone(),
+            base_url: account.base_url.clone(),
+            tolerance_s: i32::try_from(account.tolerance_s.unwrap_or(300)).unwrap_or(300),
+            webhook_secrets: account.webhook_secrets.iter().map(|s| s.value().clone()).collect(),
+            credentials: account.credentials.iter().map(|(k, s)| (k.clone(), s.value().clone())).collect(),
+        })
+        .collect();
+    if !configured.is_empty() {
+        let synced = accounts::sync(conn, ids, &key, &configured, now).await?;
+        tracing::info!(
+            added = synced.added,
+            changed = synced.changed,
+            retired = synced.retired,
+            "accounts are set up"
+        );
+    }
+    for merchant in &config.merchants {
+        let Some(path) = &merchant.rules else { continue };
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("cannot read the rules of merchant `{}` at {}", merchant.name, path.display())
+        })?;
+        publish_rules(conn, &merchant.name, &path.display().to_string(), &text, "configuration", now).await?;
+    }
+    directory.refresh(conn).await?;
+    Ok(())
+}
+
+/// Checks rules and puts them in force. What does not load is refused with every mistake shown in place.
+pub async fn publish_rules(
+    conn: &mut PgConnection,
+    merchant: &str,
+    file: &str,
+    text: &str,
+    by: &str,
+    now: chrono::DateTime<chrono::Utc>,
+) -> anyhow::Result<rulesets::Published> {
+    if let Err(problems) = Ruleset::parse(text) {
+        let shown: Vec<String> = problems.iter().map(|p| p.render(file, text)).collect();
+        bail!("the rules are not published, because they do not load:\n{}", shown.join("\n"));
+    }
+    let merchant_id = rulesets::merchant_id(conn, merchant)
+        .await?
+        .with_context(|| format!("there is no merchant `{merchant}`: name it with an [[account]] first"))?;
+    let mut tx = sqlx::Connection::begin(conn).await?;
+    let published = rulesets::publish(&mut tx, merchant_id, text, by, now).await?;
+    tx.commit().await?;
+    if published.changed {
+        let (version, cycles) = (published.version, published.cycles);
+        tracing::info!(
+            merchant.name = merchant,
+            version,
+            cycles,
+            "rules are in force; open cycles are decided again"
+        );
+    }
+    Ok(published)
+}
+
+/// What steps share, as the configuration wants it.
+pub fn shop(
+    config: &Config,
+    opened: &Opened,
+    clock: Clock,
+    ids: Ids,
+    registry: Registry,
+    accounts: AccountDirectory,
+) -> anyhow::Result<Shop> {
+    let own: HashSet<String> =
+        config.merchants.iter().filter(|m| m.facts_url.is_some()).map(|m| m.name.clone()).collect();
+    let facts_pull = FactsPull { everybody: config.facts.url.is_some(), merchants: Arc::new(own) };
+    let seconds = |s: u32| TimeDelta::seconds(i64::from(s));
+    Ok(Shop {
+        pool: opened.pool.clone(),
+        world: World::new(registry, ids, facts_pull),
+        accounts,
+        clock,
+        bells: Bells::default(),
+        calls: Calls::new(config.reconcile.calls_per_s),
+        settings: Settings {
+            batch: i64::from(config.worker.batch),
+            calls_max: config.worker.calls_max,
+            lease: seconds(config.worker.lease_s),
+            reconcile_every: seconds(config.reconcile.every_s),
+            overlap: seconds(config.reconcile.overlap_s),
+            first_lookback: seconds(config.reconcile.first_lookback_s),
+        },
+    })
+}
+
+/// A step as the loop takes it: the shop is shared, each pass owns its handle.
+fn passes<F>(shop: &Arc<Shop>, step: F) -> impl FnMut() -> Pass + Send + 'static
+where
+    F: Fn(Arc<Shop>) -> Pass + Send + 'static,
+{
+    let shop = shop.clone();
+    move || step(shop.clone())
+}
+
+impl Engine {
+    /// Starts every loop the roles ask for, and the watchdog whatever they are.
+    fn start_worker(&mut self, config: &Config) -> Vec<http::Role> {
+        let shop = Arc::new(self.shop.clone());
+        let often = Duration::from_millis(config.worker.poll_every_ms);
+        let bells = &self.shop.bells;
+        let quiet = Bell::default();
+        let mut roles = vec![
+            self.run(
+                "watch",
+                &quiet,
+                often * 10,
+                passes(&shop, |s| Box::pin(async move { worker::watch(&s).await })),
+            ),
+            self.run(
+                "months",
+                &quiet,
+                often * 10,
+                passes(&shop, |s| Box::pin(async move { months(&s).await })),
+            ),
+        ];
+        let accounts = self.shop.accounts.clone();
+        let (pool, stop) = (self.shop.pool.clone(), self.stop_worker.clone());
+        self.worker.spawn(accounts.keep_fresh(pool, ACCOUNTS_EVERY, stop));
+        if !config.worker.roles.contains(&Role::Worker) {
+            return roles;
+        }
+        let backlog = Arc::new(tokio::sync::Mutex::new(Backlog::default()));
+        let wake = move |shop: Arc<Shop>| -> Pass {
+            let backlog = backlog.clone();
+            Box::pin(async move { worker::wake(&shop, &mut *backlog.lock().await).await })
+        };
+        roles.extend([
+            self.run(
+                "apply",
+                &bells.apply,
+                often,
+                passes(&shop, |s| Box::pin(async move { worker::apply(&s).await })),
+            ),
+            self.run("wake", &bells.wake, often, passes(&shop, wake)),
+            self.run(
+                "act",
+                &bells.act,
+                often,
+                passes(&shop, |s| Box::pin(async move { worker::act(&s).await })),
+            ),
+            self.run(
+                "list",
+                &quiet,
+                often,
+                passes(&shop, |s| Box::pin(async move { worker::reconcile_accounts(&s).await })),
+            ),
+            self.run(
+                "fetch",
+                &bells.reconcile,
+                often,
+                passes(&shop, |s| Box::pin(async move { worker::reconcile_fetches(&s).await })),
+            ),
+            self.run(
+                "check",
+                &quiet,
+                often,
+                passes(&shop, |s| Box::pin(async move { worker::reconcile_disputes(&s).await })),
+            ),
+        ]);
+        roles
+    }
+
+    /// Runs one step in a loop of its own; returns how it is doing, for readiness.
+    fn run(
+        &self,
+        name: &'static str,
+        bell: &Bell,
+        poll_every: Duration,
+        mut step: impl FnMut() -> Pass + Send + 'static,
+    ) -> http::Role {
+        let clock = self.shop.clock.clone();
+        let looked_at = Arc::new(AtomicI64::new(clock.now().timestamp_millis()));
+        let pace = Pace { clock: clock.clone(), poll_every, stop: self.stop_worker.clone() };
+        let (bell, mark, marked) = (bell.clone(), looked_at.clone(), clock.clone());
+        let marking = move || -> Pass {
+            let (pass, mark, clock) = (step(), mark.clone(), marked.clone());
+            Box::pin(async move {
+                let stepped = pass.await;
+                mark.store(clock.now().timestamp_millis(), Ordering::Relaxed);
+                stepped
+            })
+        };
+        let task = self.worker.spawn(worker::run(name, pace, bell, marking));
+        Arc::new(move || RoleLag {
+            role: name.to_owned(),
+            lag_ms: clock.now().timestamp_millis() - looked_at.load(Ordering::Relaxed),
+            running: !task.is_finished(),
+        })
+    }
+
+    async fn start_http(&mut self, config: &Config, roles: Vec<http::Role>) -> anyhow::Result<()> {
+        let takes_in = config.worker.roles.contains(&Role::Intake);
+        let (clock, ids) = (self.shop.clock.clone(), self.shop.world.ids.clone());
+        let mut webhooks = None;
+        let mut queue = None;
+        if takes_in {
+            let arrived = self.shop.bells.apply.notify();
+            let (intake, writers) =
+                Intake::start(&config.intake, self.opened.options.clone(), clock.clone(), ids, arrived);
+            let (registry, accounts) = (self.shop.world.registry.clone(), self.shop.accounts.clone());
+            webhooks = Some(Webhooks::new(&config.http, clock, registry, accounts, intake.clone()));
+            queue = Some(intake);
+            self.writers = Some(writers);
+        }
+        let metrics = self.metrics.clone();
+        let probes = Probes::new(self.shop.pool.clone(), queue, roles, Arc::new(move || metrics.render()));
+        let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
+            format!("cannot listen on http.listen = {}: is another program there?", config.http.listen)
+        })?;
+        self.address = Some(listener.local_addr()?);
+        let (http_config, stop) = (config.http.clone(), self.stop_http.clone());
+        let router = http::router(probes, webhooks);
+        self.http.spawn(async move { http::serve(listener, router, &http_config, stop).await });
+        Ok(())
+    }
+
+    /// Stops in order: no new requests, what was taken in is kept and answered, steps end between two passes, the
+    /// database last.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.stop_http.cancel();
+        self.http.close();
+        self.http.wait().await;
+        if let Some(writers) = self.writers {
+            writers.drain().await;
+        }
+        self.stop_worker.cancel();
+        self.worker.close();
+        self.worker.wait().await;
+        self.opened.close().await?;
+        Ok(())
+    }
+}
+
+async fn months(shop: &Shop) -> anyhow::Result<Stepped> {
+    let now = shop.clock.now();
+    let mut conn = shop.pool.acquire().await?;
+    deliveries::maintain_months(&mut conn, now).await?;
+    Ok(Stepped::Idle { next_at: Some(now + MONTHS_EVERY) })
+}

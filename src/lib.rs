@@ -14,6 +14,7 @@ pub mod http;
 pub mod observe;
 pub mod providers;
 pub mod rules;
+pub mod sandbox;
 pub mod standard_webhooks;
 pub mod store;
 pub mod worker;

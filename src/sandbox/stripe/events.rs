@@ -1,0 +1,152 @@
+//! The events Stripe keeps of what happened to disputes, and the webhooks that carry them: snapshots, or thin
+//! notifications for accounts that asked for them.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use super::super::accounts::STRIPE_API_VERSION;
+use super::super::outbox::Draft;
+use super::super::world::World;
+
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub id: String,
+    pub account: usize,
+    pub n: u64,
+    pub kind: String,
+    pub created: i64,
+    pub body: Value,
+    /// The id the webhook carries; a thin notification has one of its own.
+    pub sent_as: String,
+}
+
+/// The request that caused an event; nothing for what the network or the bank did.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cause {
+    pub request: Option<String>,
+    pub key: Option<String>,
+}
+
+/// The fields of `before` that read differently in `after`, nested hashes field by field.
+pub(super) fn changed(before: &Value, after: &Value) -> Value {
+    let (Value::Object(old), Value::Object(new)) = (before, after) else { return before.clone() };
+    let mut out = Map::new();
+    for (key, was) in old {
+        match new.get(key) {
+            Some(is) if is == was => {}
+            Some(is) if is.is_object() && was.is_object() => _ = out.insert(key.clone(), changed(was, is)),
+            Some(_) | None => _ = out.insert(key.clone(), was.clone()),
+        }
+    }
+    for key in new.keys().filter(|key| !old.contains_key(*key)) {
+        out.insert(key.clone(), Value::Null);
+    }
+    Value::Object(out)
+}
+
+impl World {
+    /// Keeps an event about `object` and sends its webhook.
+    pub(super) fn stripe_tell(
+        &mut self,
+        at: DateTime<Utc>,
+        account: usize,
+        kind: &str,
+        object: &Value,
+        before: Option<&Value>,
+        cause: &Cause,
+    ) {
+        let event = self.stripe_event(at, account, kind, object, before, cause);
+        let body = match self.accounts[account].spec.thin_events {
+            true => self.stripe_thin(&event, object),
+            false => event.body.clone(),
+        };
+        let dispute_ref = object["id"].as_str().filter(|_| object["object"] == "dispute");
+        let draft = Draft::real(&event.sent_as, kind, dispute_ref, Bytes::from(body.to_string()));
+        self.stripe.events.push(event);
+        self.send_webhook(at, account, draft);
+    }
+
+    /// Keeps an event that nobody is told of: only listing finds it.
+    pub(super) fn stripe_keep_event(
+        &mut self,
+        at: DateTime<Utc>,
+        account: usize,
+        kind: &str,
+        object: &Value,
+    ) {
+        let event = self.stripe_event(at, account, kind, object, None, &Cause::default());
+        self.stripe.events.push(event);
+    }
+
+    fn stripe_event(
+        &mut self,
+        at: DateTime<Utc>,
+        account: usize,
+        kind: &str,
+        object: &Value,
+        before: Option<&Value>,
+        cause: &Cause,
+    ) -> Event {
+        let id = self.ids.next("evt_", 24);
+        let state = &self.accounts[account];
+        let sent_as = match state.spec.thin_events {
+            true => format!("{id}_thin"),
+            false => id.clone(),
+        };
+        let mut told = Map::new();
+        told.insert("object".to_owned(), object.clone());
+        if let (Some(before), true) = (before, kind.ends_with(".updated")) {
+            told.insert("previous_attributes".to_owned(), changed(before, object));
+        }
+        let body = json!({
+            "id": id,
+            "object": "event",
+            "api_version": STRIPE_API_VERSION,
+            "created": at.timestamp(),
+            "data": told,
+            "livemode": object["livemode"].as_bool() == Some(true),
+            "pending_webhooks": u8::from(state.spec.webhook_url.is_some()),
+            "request": { "id": cause.request, "idempotency_key": cause.key },
+            "type": kind,
+        });
+        let n = self.count();
+        Event { id, account, n, kind: kind.to_owned(), created: at.timestamp(), body, sent_as }
+    }
+
+    fn stripe_thin(&mut self, event: &Event, object: &Value) -> Value {
+        let (noun, url) = match object["object"].as_str() {
+            Some("radar.early_fraud_warning") => ("radar.early_fraud_warning", "radar/early_fraud_warnings"),
+            Some(_) | None => ("dispute", "disputes"),
+        };
+        let id = object["id"].as_str().unwrap_or_default();
+        let created =
+            super::super::world::instant(event.created).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let thin = json!({
+            "id": event.sent_as,
+            "object": "v2.core.event",
+            "context": null,
+            "created": created,
+            "livemode": event.body["livemode"],
+            "reason": null,
+            "related_object": { "id": id, "type": noun, "url": format!("/v1/{url}/{id}") },
+            "type": format!("v1.{}", event.kind),
+        });
+        self.stripe.thin.insert(event.sent_as.clone(), (event.account, thin.clone()));
+        thin
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn previous_attributes_hold_only_what_changed() {
+        let before = json!({ "status": "needs_response", "amount": 5, "evidence": { "a": null, "b": "x" } });
+        let after =
+            json!({ "status": "under_review", "amount": 5, "evidence": { "a": "y", "b": "x" }, "new": 1 });
+        let expected = json!({ "status": "needs_response", "evidence": { "a": null }, "new": null });
+        assert_eq!(changed(&before, &after), expected);
+    }
+}

@@ -4,6 +4,7 @@
 
 mod migrate;
 mod output;
+mod serve;
 mod webhook;
 
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ struct Globals {
 enum Command {
     /// Bring the database's schema up to date.
     Migrate(migrate::Args),
+    /// Run the engine.
+    Serve(serve::Args),
     /// Find out why a webhook's signature is refused.
     Webhook(webhook::Args),
 }
@@ -60,6 +63,7 @@ pub async fn run() -> ExitCode {
     let Cli { globals, command } = Cli::parse();
     let done = match command {
         Command::Migrate(args) => migrate::run(args, &globals).await,
+        Command::Serve(args) => serve::run(args, &globals).await,
         Command::Webhook(args) => webhook::run(args, &globals).await,
     };
     done.unwrap_or_else(|error| {

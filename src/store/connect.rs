@@ -84,6 +84,22 @@ pub async fn open(config: &DatabaseConfig) -> Result<Opened, OpenError> {
     })
 }
 
+/// As [`open`], for a command that runs beside a serving engine: an embedded server that another process
+/// answers for is used as it is, and left running.
+pub async fn join(config: &DatabaseConfig) -> Result<Opened, OpenError> {
+    match open(config).await {
+        Err(OpenError::Embedded(EmbeddedError::InUse { dir, .. })) => {
+            let (data_dir, pg_bin_dir) = (config.data_dir.clone(), config.pg_bin_dir.clone());
+            let named = EmbeddedConfig { data_dir, pg_bin_dir, settings: Vec::new() };
+            let options = embedded::options_of_running(&named)?;
+            let pool = connect(options.clone(), config);
+            let shown = format!("the embedded server of {}", dir.display());
+            Ok(Opened { pool, options, shown, embedded: None })
+        }
+        other => other,
+    }
+}
+
 impl Opened {
     /// Connects once, apart from the pool, which tells that it waited but not for what.
     pub async fn check(&self) -> Result<(), ReachError> {

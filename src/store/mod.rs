@@ -19,5 +19,5 @@ pub mod turn;
 pub mod watermarks;
 
 pub use connect::{
-    MIGRATOR, MigrationError, OpenError, Opened, ReachError, connect, migrate, open, pending_migrations,
+    MIGRATOR, MigrationError, OpenError, Opened, ReachError, connect, join, migrate, open, pending_migrations,
 };

@@ -67,6 +67,22 @@ pub async fn start(config: EmbeddedConfig) -> Result<Running, EmbeddedError> {
     Ok(running)
 }
 
+/// How to reach the server of a directory that another process answers for. Starts nothing.
+pub fn options_of_running(config: &EmbeddedConfig) -> Result<PgConnectOptions, EmbeddedError> {
+    let account = account::server_account()?;
+    let layout = Layout::prepare(config.data_dir.clone(), account.as_ref())?;
+    Ok(options_at(layout.socket_dir(), NAME))
+}
+
+fn options_at(socket_dir: &Path, database: &str) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(socket_dir)
+        .port(PORT)
+        .username(NAME)
+        .ssl_mode(PgSslMode::Disable)
+        .database(database)
+}
+
 impl Running {
     /// How to connect to the database `respondby`.
     pub fn options(&self) -> PgConnectOptions {
@@ -74,12 +90,7 @@ impl Running {
     }
 
     pub fn options_for(&self, database: &str) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .socket(self.server.socket_dir())
-            .port(PORT)
-            .username(NAME)
-            .ssl_mode(PgSslMode::Disable)
-            .database(database)
+        options_at(self.server.socket_dir(), database)
     }
 
     /// The same as an address, for other programs (`psql "$url"`).

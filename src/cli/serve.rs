@@ -1,0 +1,58 @@
+//! `respondby serve`: runs the engine until told to stop (SIGTERM or Ctrl-C), then drains.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Globals;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::{app, observe, store};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only check the configuration, and say what it comes to.
+    #[arg(long)]
+    check: bool,
+}
+
+pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let config = globals.load()?;
+    if args.check {
+        println!("{}", summary(&config));
+        return Ok(ExitCode::SUCCESS);
+    }
+    observe::start_logging(&config.log)?;
+    // Listened for before anything starts, so that an early Ctrl-C still drains.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+    let opened = store::open(&config.database).await.context("cannot open the database")?;
+    let engine = app::start(&config, opened, Clock::system()).await?;
+    if let Some(address) = engine.address {
+        tracing::info!(http.address = %address, accounts = config.accounts.len(), "ready");
+        for account in &config.accounts {
+            let path = format!("/webhooks/{}/{}", account.provider, account.name);
+            tracing::info!(account.name, account.provider = %account.provider, path, "webhooks are taken here");
+        }
+    }
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("told to stop"),
+        _ = interrupt.recv() => tracing::info!("interrupted"),
+    }
+    engine.stop().await?;
+    tracing::info!("stopped; nothing was left half done");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn summary(config: &Config) -> String {
+    let mut lines = vec![format!("the configuration holds together; http.listen = {}", config.http.listen)];
+    for account in &config.accounts {
+        let secrets = account.webhook_secrets.len();
+        lines.push(format!(
+            "account {}/{} of {}: {secrets} webhook secret(s), webhooks at /webhooks/{}/{}",
+            account.provider, account.name, account.merchant, account.provider, account.name
+        ));
+    }
+    lines.join("\n")
+}

@@ -2,6 +2,8 @@
 //! table of contents. Nothing of Stripe's wire leaves this folder.
 
 mod api;
+#[cfg(test)]
+pub(in crate::providers) mod conformance;
 mod event;
 mod evidence;
 mod fields;

@@ -58,7 +58,7 @@ fn assert_record(record: &Record, source: Source) {
     assert_eq!(record.as_of, "2026-03-01T11:00:00Z".parse::<DateTime<Utc>>().unwrap());
     assert_eq!(events[0].as_of, record.as_of);
     let kept = Kept { source, body: &record.raw, as_of: record.as_of };
-    assert_eq!(stripe().events(&kept), record.reading, "what is kept reads the same");
+    assert_eq!(offline().events(&kept), record.reading, "what is kept reads the same");
 }
 
 #[tokio::test]
@@ -225,7 +225,7 @@ async fn recent_changes_are_read_from_the_events() {
     assert_eq!(page.records[2].as_of, at(T + 3600), "the time of the event, not of the page");
     for record in &page.records {
         let kept = Kept { source: Source::Poll, body: &record.raw, as_of: record.as_of };
-        assert_eq!(stripe().events(&kept), record.reading);
+        assert_eq!(offline().events(&kept), record.reading);
     }
     assert_eq!(page.next.as_deref(), Some("events:evt_1Qa0001"));
     let request = only_request(&server).await;
@@ -275,7 +275,7 @@ async fn an_item_that_is_not_understood_is_kept_whole() {
     assert!(matches!(record.reading, Reading::Unrecognised { .. }));
     assert!(record.raw.windows(7).any(|w| w == b"evt_odd"));
     let kept = Kept { source: Source::Poll, body: &record.raw, as_of: record.as_of };
-    assert_eq!(stripe().events(&kept), record.reading);
+    assert_eq!(offline().events(&kept), record.reading);
 }
 
 #[tokio::test]

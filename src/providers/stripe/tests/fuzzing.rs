@@ -6,7 +6,7 @@ use super::*;
 
 /// Nothing panics, and every text that comes out is printable: a database column refuses NUL.
 fn check(source: Source, body: &[u8]) -> Result<(), TestCaseError> {
-    let reading = stripe_once().events(&Kept { source, body, as_of: at(T) });
+    let reading = offline().events(&Kept { source, body, as_of: at(T) });
     match &reading {
         Reading::Events(events) => {
             let json = serde_json::to_string(events).unwrap();
@@ -24,11 +24,6 @@ fn check(source: Source, body: &[u8]) -> Result<(), TestCaseError> {
 
 fn is_printable(text: &str) -> bool {
     !text.chars().any(char::is_control)
-}
-
-fn stripe_once() -> &'static Stripe {
-    static STRIPE: std::sync::OnceLock<Stripe> = std::sync::OnceLock::new();
-    STRIPE.get_or_init(stripe)
 }
 
 fn source() -> impl Strategy<Value = Source> {
@@ -92,7 +87,7 @@ proptest! {
     fn fixtures_cut_short(source in source(), body in prop::sample::select(&BODIES[..]), at in any::<prop::sample::Index>()) {
         let cut = at.index(body.trim_end().len());
         let kept = Kept { source, body: &body.as_bytes()[..cut], as_of: at_now() };
-        let reading = stripe_once().events(&kept);
+        let reading = offline().events(&kept);
         prop_assert!(matches!(reading, Reading::Unrecognised { .. }), "{reading:?}");
     }
 }

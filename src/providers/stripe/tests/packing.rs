@@ -15,7 +15,7 @@ fn files(entries: &[(Field, &[&str])]) -> Packet {
 }
 
 fn lint(packet: &Packet) -> Vec<String> {
-    stripe().lint(packet, true)
+    offline().lint(packet, true)
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_packet_within_the_limits_is_let_through() {
         text(&[(Field::ProductDescription, &"ü".repeat(20_000)), (Field::CustomerName, &"n".repeat(5_000))]);
     packet.files = files(&[(Field::Receipt, &["file_1Qa"])]).files;
     assert_eq!(lint(&packet), Vec::<String>::new());
-    assert_eq!(stripe().lint(&Packet::default(), false), Vec::<String>::new());
+    assert_eq!(offline().lint(&Packet::default(), false), Vec::<String>::new());
 }
 
 #[test]
@@ -94,9 +94,9 @@ fn the_summary_opens_the_free_text() {
 
 #[test]
 fn appeals_and_inquiries_have_their_gates() {
-    let at = |stage| stripe().capabilities().at(stage).copied().unwrap();
+    let at = |stage| offline().capabilities().at(stage).copied().unwrap();
     assert!(!at(Stage::Inquiry).acceptable && at(Stage::Inquiry).defendable);
     assert!(!at(Stage::PreArbitration).acceptable && !at(Stage::PreArbitration).defendable);
     assert!(at(Stage::Chargeback).acceptable && at(Stage::Compliance).defendable);
-    assert!(stripe().capabilities().at(Stage::Arbitration).is_none());
+    assert!(offline().capabilities().at(Stage::Arbitration).is_none());
 }

@@ -1,4 +1,5 @@
 //! The program: the crypto provider, the runtime, and the command line.
+//! Everything else is in the library, where tests can reach it.
 
 use std::process::ExitCode;
 

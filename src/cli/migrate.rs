@@ -1,4 +1,5 @@
 //! `respondby migrate`: brings the schema up to date and says what it did.
+//! Stops an embedded server again afterwards. Knows no migration by name.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
 //! What a provider can do, stage by stage. The rules never choose what is not here.
+//! Each provider fills it in; nothing here knows which ones there are.
 
 use serde::Serialize;
 

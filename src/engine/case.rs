@@ -1,4 +1,5 @@
 //! A case: everything a step may look at, loaded before it and written back after it.
+//! Plain values: nothing here knows where they are kept.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! What a person may order. A person's word outranks the rules, never the gates.
+//! Who may order what is settled before; here orders are values.
 
 use serde::{Deserialize, Serialize};
 

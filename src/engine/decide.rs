@@ -1,4 +1,5 @@
 //! Asks the person's order first and the rules second, and writes down why (P8).
+//! Looks at nothing but the case: what becomes of a decision is for the plan and the gates.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;

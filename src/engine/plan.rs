@@ -1,4 +1,5 @@
 //! What is meant to happen with an open cycle. Stored with it as JSON; remade at every look.
+//! A plan is data: it calls nobody and knows no provider.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

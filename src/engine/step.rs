@@ -1,4 +1,5 @@
 //! The step: one input to one case at one instant.
+//! Pure: the same call serves live running, replay and simulation, and knows not which it is.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;

@@ -1,4 +1,5 @@
 //! The catalogue of evidence fields. A provider that has no place for a field says so in its lint.
+//! What a field is called on the wire is for that provider to know.
 
 use std::fmt;
 use std::str::FromStr;

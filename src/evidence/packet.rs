@@ -1,4 +1,5 @@
 //! The packet: exactly what is put with or sent to a provider, frozen when it is submitted.
+//! Knows no provider's limits and no file's content, only the provider's ids of files.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
 //! The log: one line per event on standard error, as JSON for machines or laid out for people.
+//! Knows nothing of what is logged: each event says for itself what it may show.
 
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;

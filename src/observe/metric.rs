@@ -1,4 +1,5 @@
 //! The table of everything that is measured: the contract with dashboards and alert rules.
+//! Nothing is measured here and nothing is rendered: the recorder does both from this table.
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {

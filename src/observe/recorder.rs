@@ -1,4 +1,5 @@
 //! The recorder behind `/metrics`, and one function per metric, so that no caller spells a name or a label.
+//! Knows the table of metrics, and nothing of what the numbers are used for.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;

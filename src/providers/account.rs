@@ -1,4 +1,5 @@
 //! A merchant's credentials and webhook secrets at one provider, unsealed, as the provider code needs them.
+//! Where they are kept, and how they are sealed there, it does not know.
 
 use std::collections::BTreeMap;
 use std::fmt;

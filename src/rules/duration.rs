@@ -1,4 +1,5 @@
 //! Durations as people write them: `90m`, `24h`, `7d`, `1d12h`. Exact, no months, no fractions.
+//! Knows no clock and no calendar.
 
 use chrono::TimeDelta;
 

@@ -1,4 +1,5 @@
 //! A rule once it is loaded, and what its approval asks of an amount.
+//! Knows nothing of the text it was read from.
 
 use crate::dispute::Money;
 use crate::evidence::Field;

@@ -1,4 +1,5 @@
 //! Reads one rule: its id, its conditions, its answer, and what the answer asks for first.
+//! Knows the shape of one rule, nothing of the rules around it.
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
 //! The scheduler's questions: which cycles are due, and when the next one is.
+//! Claims nothing and decides nothing: what is due is for a turn to take.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};

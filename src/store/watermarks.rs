@@ -1,4 +1,5 @@
 //! How far each account has been read, what is to be fetched, and which disputes have been quiet too long.
+//! Knows no provider: what a mark means in its list, the caller knows.
 
 use std::collections::HashMap;
 

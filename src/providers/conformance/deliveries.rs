@@ -1,4 +1,5 @@
 //! Verifying: the genuine is taken under every secret of the account, and nothing else is taken at all.
+//! Knows a provider only by its description.
 
 use chrono::TimeDelta;
 

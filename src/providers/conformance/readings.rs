@@ -1,4 +1,5 @@
 //! Reading: every fixture means what it says, and nothing cut, changed or unknown is taken for a verdict.
+//! Knows a provider only by its description.
 
 use super::{Meaning, Webhook, every, now, offline};
 use crate::dispute::{News, Source, Status};

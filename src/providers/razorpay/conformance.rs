@@ -1,4 +1,5 @@
 //! Razorpay's description for the suite that every provider stands.
+//! Says what is particular to Razorpay and tests nothing itself.
 
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};

@@ -1,4 +1,5 @@
 //! Deliveries as people look at them: lists, one in full, and sending some round again after a fix.
+//! Reads, and marks for another round; what a body means it does not know.
 
 use std::fmt;
 use std::str::FromStr;

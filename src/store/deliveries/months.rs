@@ -1,4 +1,5 @@
 //! The partitions of `deliveries`, one a month, made ahead. Which month it is, the caller's clock says.
+//! Knows nothing of what the rows hold.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};

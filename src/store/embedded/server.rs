@@ -1,4 +1,5 @@
 //! Starting, adopting and stopping the server process, and making its data directory whole or not at all.
+//! Knows nothing of the schema, and nothing of who uses the server.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;

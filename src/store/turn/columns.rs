@@ -1,4 +1,5 @@
 //! Rows to columns: set-wise statements take one array per column.
+//! Knows the shape of the rows and of no table.
 
 /// Collects one field of every row: `column!(rows, |r| r.merchant_id)`.
 macro_rules! column {

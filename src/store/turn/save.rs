@@ -1,4 +1,5 @@
 //! Writes what changed of disputes and cycles, one statement per noun; then what the steps said.
+//! Decides nothing: what it is given is what is written.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;

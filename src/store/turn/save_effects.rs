@@ -1,4 +1,5 @@
 //! Writes what the steps of a turn said: history, decisions, packets, actions wanted and cancelled, alerts.
+//! Decides nothing: what it is given is what is written.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,5 @@
 //! What turns share and seldom changes: the providers, parsed rules, accounts by id, ids to hand out.
+//! Holds what was read; when to read it again is for the turns to say.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -58,13 +58,23 @@ pub enum Refusal {
 
 impl Key {
     /// Reads `whsec_<base64>`; the prefix may be absent, as in the scheme's own libraries.
-    pub fn parse(secret: &SecretString) -> Result<Self, BadKey> {
-        let text = secret.expose_secret().trim();
+    pub fn parse(secret: &str) -> Result<Self, BadKey> {
+        let text = secret.trim();
         let text = text.strip_prefix(SECRET_PREFIX).unwrap_or(text);
         let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| BadKey::NotBase64)?);
         match SECRET_BYTES.contains(&bytes.len()) {
             true => Ok(Self(bytes)),
             false => Err(BadKey::WrongLength(bytes.len())),
+        }
+    }
+
+    /// One or more secrets with spaces between, newest first.
+    pub fn parse_all(secrets: &SecretString) -> Result<Vec<Self>, BadKey> {
+        let keys: Vec<Self> =
+            secrets.expose_secret().split_whitespace().map(Self::parse).collect::<Result<_, _>>()?;
+        match keys.is_empty() {
+            true => Err(BadKey::WrongLength(0)),
+            false => Ok(keys),
         }
     }
 
@@ -150,7 +160,7 @@ mod tests {
     const SECOND: &str = "whsec_Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
 
     fn key(text: &str) -> Key {
-        Key::parse(&SecretString::from(text)).unwrap()
+        Key::parse(text).unwrap()
     }
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -231,12 +241,16 @@ mod tests {
 
     #[test]
     fn a_secret_is_read_strictly_and_never_printed() {
-        let parse = |text: &str| Key::parse(&SecretString::from(text)).map(|_| ());
+        let parse = |text: &str| Key::parse(text).map(|_| ());
         assert_eq!(parse("whsec_!!!"), Err(BadKey::NotBase64));
         assert_eq!(parse(""), Err(BadKey::WrongLength(0)));
         assert_eq!(parse("whsec_AAAA"), Err(BadKey::WrongLength(3)));
         assert_eq!(parse(FIRST.trim_start_matches("whsec_")), Ok(()));
         assert_eq!(format!("{:?}", key(FIRST)), "Key(hidden)");
+        let several = |text: &str| Key::parse_all(&SecretString::from(text)).map(|keys| keys.len());
+        assert_eq!(several(&format!("{SECOND} {FIRST}")), Ok(2));
+        assert_eq!(several(" "), Err(BadKey::WrongLength(0)));
+        assert_eq!(several(&format!("{SECOND} nonsense!")), Err(BadKey::NotBase64));
     }
 
     proptest! {

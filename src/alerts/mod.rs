@@ -2,11 +2,9 @@
 //! model, not where alerts are kept nor how a channel carries them. Alerts are rows first (`store::alerts`);
 //! `worker::notify` sends them through `observe::channel`.
 
-mod config;
 mod notice;
 mod rounds;
 
-pub use config::{AlertsConfig, Routes, SlackConfig, WebhookConfig};
 pub use notice::{Notice, Subject, print_instant, print_left};
 pub use rounds::{Outcome, Round, Settled, Standing, Timing, round, settle};
 

@@ -9,6 +9,8 @@ use super::AlertState;
 /// First wait after a failure; doubles with each failure that follows.
 const BACKOFF_FIRST: TimeDelta = TimeDelta::seconds(10);
 const BACKOFF_MAX: TimeDelta = TimeDelta::minutes(15);
+/// However close the deadline, people are not paged more often than this.
+const REPAGE_MIN: TimeDelta = TimeDelta::minutes(5);
 /// A channel's own wish to be left alone is followed up to this.
 const RETRY_AFTER_MAX: TimeDelta = TimeDelta::hours(1);
 
@@ -16,8 +18,19 @@ const RETRY_AFTER_MAX: TimeDelta = TimeDelta::hours(1);
 pub struct Timing {
     /// How long until what nobody has acknowledged is sent again.
     pub repage: TimeDelta,
-    /// Rounds without acknowledgement before the escalation route is told as well.
-    pub escalate_after: i32,
+    /// How long it may go unacknowledged before the escalation route is told as well.
+    pub escalate_after: TimeDelta,
+}
+
+impl Timing {
+    /// The same, made tighter as a deadline comes near: what is left always has room for three more pages
+    /// and an escalation (a window may be a day, FIELD 2.1).
+    pub fn towards(self, respond_by: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
+        let left = respond_by.map(|at| at - now).filter(|left| *left > TimeDelta::zero());
+        let Some(left) = left else { return self };
+        let tight = |wait: TimeDelta, of_left: TimeDelta| wait.min(of_left.max(REPAGE_MIN));
+        Self { repage: tight(self.repage, left / 3), escalate_after: tight(self.escalate_after, left / 2) }
+    }
 }
 
 /// Where an alert's sending stands.
@@ -29,6 +42,8 @@ pub struct Standing {
     /// Failed tries in a row within the last round; 0 when the round is done.
     pub failures: i32,
     pub round_at: Option<DateTime<Utc>>,
+    pub raised_at: DateTime<Utc>,
+    pub escalated: bool,
 }
 
 /// The round an alert that is due is in.
@@ -82,7 +97,8 @@ pub fn round(standing: Standing, timing: Timing, now: DateTime<Utc>) -> Round {
         Some(begun_at) => (standing.rounds, begun_at),
         None => (standing.rounds.saturating_add(1), now),
     };
-    let escalated = standing.needs_ack && n > timing.escalate_after;
+    let unheard = standing.rounds > 0 && now - standing.raised_at >= timing.escalate_after;
+    let escalated = standing.needs_ack && (standing.escalated || unheard);
     Round { n, begun_at, retry: goes_on.is_some(), escalated }
 }
 
@@ -135,7 +151,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TIMING: Timing = Timing { repage: TimeDelta::minutes(30), escalate_after: 3 };
+    const TIMING: Timing = Timing { repage: TimeDelta::minutes(30), escalate_after: TimeDelta::minutes(90) };
 
     fn at(minutes: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_790_000_000, 0).unwrap() + TimeDelta::minutes(minutes)
@@ -146,7 +162,14 @@ mod tests {
     }
 
     fn page() -> Standing {
-        Standing { needs_ack: true, rounds: 0, failures: 0, round_at: None }
+        Standing {
+            needs_ack: true,
+            rounds: 0,
+            failures: 0,
+            round_at: None,
+            raised_at: at(0),
+            escalated: false,
+        }
     }
 
     /// Plays `minutes` of an alert whose every try ends in `outcomes`; the instants it went out, and how.
@@ -160,6 +183,7 @@ mod tests {
             standing.rounds = round.n;
             standing.round_at = Some(round.begun_at);
             standing.failures = settled.failures;
+            standing.escalated = round.escalated;
             let Some(next_at) = settled.next_at else { break };
             assert!(next_at > now, "the next look is later than this one");
             now = next_at;
@@ -168,11 +192,31 @@ mod tests {
     }
 
     #[test]
-    fn a_page_goes_out_again_every_repage_and_is_escalated_after_so_many_rounds() {
+    fn a_page_goes_out_again_every_repage_and_is_escalated_when_nobody_answers() {
         let played = play(page(), &[Outcome::Delivered], 120);
         let sent: Vec<_> = played.iter().map(|(at, r)| (*at, r.n, r.escalated)).collect();
         let wanted: Vec<_> = (0..5).map(|i| (at(i * 30), i as i32 + 1, i >= 3)).collect();
         assert_eq!(sent, wanted);
+    }
+
+    #[test]
+    fn a_near_deadline_makes_pages_come_faster_and_never_slower() {
+        let towards = |left: i64| TIMING.towards(Some(at(left)), at(0));
+        let minutes = |t: Timing| (t.repage.num_minutes(), t.escalate_after.num_minutes());
+        assert_eq!(minutes(towards(6 * 60)), (30, 90));
+        assert_eq!(minutes(towards(60)), (20, 30));
+        assert_eq!(minutes(towards(12)), (5, 6));
+        assert_eq!(minutes(towards(1)), (5, 5));
+        assert_eq!(minutes(towards(-1)), (30, 90), "past the deadline haste no longer helps");
+        assert_eq!(minutes(TIMING.towards(None, at(0))), (30, 90));
+    }
+
+    #[test]
+    fn a_page_first_sent_late_is_not_escalated_before_anybody_was_told() {
+        let first = round(page(), TIMING, at(600));
+        assert!(!first.escalated);
+        let second = Standing { rounds: 1, round_at: Some(at(600)), ..page() };
+        assert!(round(second, TIMING, at(630)).escalated);
     }
 
     #[test]
@@ -226,7 +270,7 @@ mod tests {
                 _ => Outcome::Stopped { why: "gone".into() },
             }).collect();
             let round_at = (rounds > 0).then(|| at(-ago));
-            let standing = Standing { needs_ack: true, rounds, failures, round_at };
+            let standing = Standing { rounds, failures, round_at, ..page() };
             let now = at(0);
             let this = round(standing, TIMING, now);
             let settled = settle(standing, this, before, &outcomes, TIMING, now);

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Secret;
+use crate::alerts::Severity;
 use crate::providers::ProviderName;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -108,6 +109,8 @@ pub struct ChannelConfig {
 #[serde(deny_unknown_fields)]
 pub struct RouteConfig {
     pub merchant: Option<String>,
+    /// Quieter alerts do not go this way. All do without it.
+    pub at_least: Option<Severity>,
     pub channels: Vec<String>,
     #[serde(default)]
     pub escalate_to: Vec<String>,

@@ -129,7 +129,7 @@ pub const METRICS: &[Metric] = &[
         "respondby_alerts_total",
         Counter,
         &["channel", "outcome"],
-        "Alerts sent: sent, retry, failed, suppressed.",
+        "Sends of alerts: delivered, failed, stopped; suppressed where the reason was gone.",
     ),
     metric(
         "respondby_reconcile_gap_seconds",

@@ -5,6 +5,7 @@ mod act;
 mod apply;
 mod calls;
 mod loops;
+pub mod notify;
 mod read;
 mod reconcile;
 mod wake;

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod alerts;
 mod embedded;
 mod evidence;
 mod facts;

@@ -7,15 +7,20 @@ mod slack;
 
 use std::collections::BTreeMap;
 
+use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use crate::alerts::{AlertsConfig, Notice, Outcome, Routes, Severity};
+use crate::alerts::{Notice, Outcome, Severity};
 use crate::clock::Clock;
+use crate::config::{AlertsConfig, ChannelConfig, ChannelKind, RouteConfig};
 use crate::providers::http::{Http, Response, TimeOuts};
 use crate::standard_webhooks::Key;
+
+/// A channel that takes longer is tried again. All channels of an alert are tried side by side.
+pub const TIME_OUTS: TimeOuts = TimeOuts { connect_ms: 3_000, read_ms: 5_000, total_ms: 10_000 };
 
 /// Every configured channel, ready to send.
 #[derive(Debug)]
@@ -23,8 +28,7 @@ pub struct Channels {
     http: Http,
     clock: Clock,
     endpoints: BTreeMap<String, Endpoint>,
-    routes: Routes,
-    merchants: BTreeMap<String, Routes>,
+    routes: Vec<RouteConfig>,
 }
 
 #[derive(Debug)]
@@ -34,42 +38,46 @@ enum Endpoint {
 }
 
 impl Channels {
-    /// Fails with everything that is wrong with the section.
+    /// # Errors
+    /// A channel whose address or secret cannot be used, by name.
     pub fn new(config: &AlertsConfig, clock: Clock) -> anyhow::Result<Self> {
-        let problems = config.problems();
-        anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
-        let time_outs = TimeOuts {
-            connect_ms: config.connect_timeout_ms,
-            read_ms: config.read_timeout_ms,
-            total_ms: config.total_timeout_ms,
-        };
-        let mut endpoints = BTreeMap::new();
-        for (name, slack) in &config.slack {
-            endpoints.insert(name.clone(), Endpoint::Slack { url: slack.url.clone() });
-        }
-        for (name, webhook) in &config.webhook {
-            let keys = webhook.secrets.iter().map(Key::parse).collect::<Result<_, _>>()?;
-            endpoints.insert(name.clone(), Endpoint::Signed { url: webhook.url.clone(), keys });
-        }
-        Ok(Self {
-            http: Http::new(time_outs, "x-request-id", clock.clone())?,
-            clock,
-            endpoints,
-            routes: config.routes.clone(),
-            merchants: config.merchants.clone(),
-        })
+        let endpoints = config
+            .channels
+            .iter()
+            .map(|channel| {
+                let made = endpoint(channel);
+                let named = made.with_context(|| format!("the alert channel `{}`", channel.name))?;
+                Ok((channel.name.clone(), named))
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Self::with(endpoints, config.routes.clone(), clock)
     }
 
-    /// The channels for an alert, each once, in the order configured.
+    fn with(
+        endpoints: BTreeMap<String, Endpoint>,
+        routes: Vec<RouteConfig>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let http = Http::new(TIME_OUTS, "x-request-id", clock.clone())?;
+        Ok(Self { http, clock, endpoints, routes })
+    }
+
+    /// The channels for an alert, each once, in the order configured. A merchant with routes of its own has
+    /// those alone.
     pub fn route(&self, merchant: &str, severity: Severity, escalated: bool) -> Vec<&str> {
-        let routes = self.merchants.get(merchant).unwrap_or(&self.routes);
-        let also: &[String] = if escalated { &routes.escalation } else { &[] };
+        let own = self.routes.iter().any(|r| r.merchant.as_deref() == Some(merchant));
+        let wanted = own.then_some(merchant);
         let mut out: Vec<&str> = Vec::new();
-        for name in routes.of(severity).iter().chain(also) {
-            if !out.contains(&name.as_str()) {
-                out.push(name);
-            }
+        for route in self.routes.iter().filter(|r| r.merchant.as_deref() == wanted) {
+            let direct: &[String] = match route.at_least.is_none_or(|least| severity >= least) {
+                true => &route.channels,
+                false => &[],
+            };
+            let also: &[String] = if escalated { &route.escalate_to } else { &[] };
+            out.extend(direct.iter().chain(also).map(String::as_str));
         }
+        let mut seen = std::collections::BTreeSet::new();
+        out.retain(|name| seen.insert(*name));
         out
     }
 
@@ -108,6 +116,20 @@ impl Channels {
     }
 }
 
+fn endpoint(channel: &ChannelConfig) -> anyhow::Result<Endpoint> {
+    let url = channel.url.value().clone();
+    let address = reqwest::Url::parse(url.expose_secret());
+    let usable = address.is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
+    anyhow::ensure!(usable, "its `url` is not an http or https address");
+    match channel.kind {
+        ChannelKind::Slack => Ok(Endpoint::Slack { url }),
+        ChannelKind::Webhook => {
+            let secret = channel.secret.as_ref().context("it has no `secret` to sign with")?;
+            Ok(Endpoint::Signed { url, keys: Key::parse_all(secret.value())? })
+        }
+    }
+}
+
 fn outcome(response: &Response) -> Outcome {
     match response.status {
         200..=299 => Outcome::Delivered,
@@ -129,32 +151,30 @@ mod tests {
     use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
     use super::*;
-    use crate::alerts::{SlackConfig, WebhookConfig};
     use crate::standard_webhooks::{self, Signed};
 
     const SECRET: &str = "whsec_Dw4NDAsKCQgHBgUEAwIBAA8ODQwLCgkIBwYFBAMCAQA=";
     const NOW: &str = "2026-11-21T12:30:00Z";
 
+    fn route(merchant: Option<&str>, at_least: Option<Severity>, to: &[&str], also: &[&str]) -> RouteConfig {
+        let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+        let merchant = merchant.map(str::to_owned);
+        RouteConfig { merchant, at_least, channels: names(to), escalate_to: names(also) }
+    }
+
     fn channels(url: &str) -> Channels {
-        let config = AlertsConfig {
-            repage_s: 900,
-            escalate_after: 3,
-            per_hour: 20,
-            digest_after_s: 900,
-            connect_timeout_ms: 2_000,
-            read_timeout_ms: 500,
-            total_timeout_ms: 2_000,
-            slack: [("ops".to_owned(), SlackConfig { url: url.into() })].into(),
-            webhook: [("pager".to_owned(), WebhookConfig { url: url.into(), secrets: vec![SECRET.into()] })]
-                .into(),
-            routes: Routes {
-                page: vec!["ops".into()],
-                escalation: vec!["pager".into(), "ops".into()],
-                ..Routes::default()
-            },
-            merchants: [("quiet".to_owned(), Routes::default())].into(),
-        };
-        Channels::new(&config, Clock::frozen_at(NOW.parse().unwrap())).unwrap()
+        let keys = vec![Key::parse(SECRET).unwrap()];
+        let endpoints = [
+            ("ops".to_owned(), Endpoint::Slack { url: url.into() }),
+            ("pager".to_owned(), Endpoint::Signed { url: url.into(), keys }),
+        ];
+        let routes = vec![
+            route(None, Some(Severity::Warning), &["ops"], &["pager", "ops"]),
+            route(None, Some(Severity::Page), &["pager"], &[]),
+            route(Some("quiet"), Some(Severity::Page), &["ops"], &[]),
+        ];
+        let clock = Clock::frozen_at(NOW.parse().unwrap());
+        Channels::with(endpoints.into(), routes, clock).unwrap()
     }
 
     fn page() -> Notice {
@@ -177,10 +197,12 @@ mod tests {
     #[test]
     fn routes_are_by_severity_and_merchant_and_name_each_channel_once() {
         let channels = channels("http://127.0.0.1:1/x");
-        assert_eq!(channels.route("shop", Severity::Page, false), ["ops"]);
-        assert_eq!(channels.route("shop", Severity::Page, true), ["ops", "pager"]);
         assert_eq!(channels.route("shop", Severity::Info, false), [""; 0]);
-        assert_eq!(channels.route("quiet", Severity::Page, true), [""; 0]);
+        assert_eq!(channels.route("shop", Severity::Warning, false), ["ops"]);
+        assert_eq!(channels.route("shop", Severity::Page, false), ["ops", "pager"]);
+        assert_eq!(channels.route("shop", Severity::Warning, true), ["ops", "pager"]);
+        assert_eq!(channels.route("quiet", Severity::Warning, true), [""; 0]);
+        assert_eq!(channels.route("quiet", Severity::Page, true), ["ops"]);
     }
 
     #[tokio::test]
@@ -199,7 +221,7 @@ mod tests {
             signature: header("webhook-signature"),
         };
         assert_eq!(signed.id, page().message_id);
-        let keys = [Key::parse(&SECRET.into()).unwrap()];
+        let keys = [Key::parse(SECRET).unwrap()];
         let now = NOW.parse().unwrap();
         standard_webhooks::verify(&keys, &signed, &request.body, now, standard_webhooks::TOLERANCE).unwrap();
     }

@@ -27,6 +27,8 @@ pub struct Claimed {
     pub sends: i32,
     pub failures: i32,
     pub round_at: Option<DateTime<Utc>>,
+    /// Above 0 once the escalation route has been told.
+    pub escalation: i32,
 }
 
 impl Claimed {
@@ -36,6 +38,8 @@ impl Claimed {
             rounds: self.sends,
             failures: self.failures,
             round_at: self.round_at,
+            raised_at: self.raised_at,
+            escalated: self.escalation > 0,
         }
     }
 }
@@ -63,7 +67,8 @@ pub async fn claim(
         from due
         where a.merchant_id = due.merchant_id and a.alert_id = due.alert_id
         returning a.merchant_id, a.alert_id, a.fence, a.dispute_id, a.cycle_n, a.kind, a.severity, a.title,
-            a.detail, a.raised_at, a.state, a.needs_ack, a.sends, a.failures, a.round_at",
+            a.detail, a.raised_at, a.state, a.needs_ack, a.sends, a.failures, a.round_at,
+            a.escalation",
     )
     .bind(now)
     .bind(DIGEST)

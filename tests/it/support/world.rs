@@ -79,3 +79,21 @@ pub async fn answer(pool: &PgPool, dispute_id: i64, at: DateTime<Utc>) {
     .unwrap();
     assert_eq!(done.rows_affected(), 1);
 }
+/// Publishes these rules for the merchant.
+pub async fn rules(pool: &PgPool, merchant_id: i64, rules: &str) {
+    sqlx::query(
+        "insert into rulesets (merchant_id, version, rules, digest, published_at, published_by)
+        values ($1, 1, $2, '', $3, 'a-test')",
+    )
+    .bind(merchant_id)
+    .bind(rules)
+    .bind(noon())
+    .execute(pool)
+    .await
+    .unwrap();
+    sqlx::query("update merchants set ruleset_version = 1 where merchant_id = $1")
+        .bind(merchant_id)
+        .execute(pool)
+        .await
+        .unwrap();
+}

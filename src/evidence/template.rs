@@ -292,3 +292,206 @@ fn print_fact(value: &Value, zone: Tz) -> Option<Cow<'_, str>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispute::{Currency, CycleState, Money, Reason, RespondBy, Stage, Status};
+    use serde_json::json;
+
+    fn dispute() -> Dispute {
+        let at = |text: &str| text.parse().unwrap();
+        Dispute {
+            merchant_id: 1,
+            account_id: 1,
+            dispute_id: 1,
+            dispute_ref: "dp_vase_3".to_owned(),
+            payment_ref: None,
+            charge_ref: None,
+            stage: Stage::Chargeback,
+            status: Status::NeedsResponse,
+            provider_status: "open".to_owned(),
+            amount: Money::new(123_450, Currency::parse("INR").unwrap()),
+            reason: Reason {
+                category: Category::ProductNotReceived,
+                provider_reason: "not_there".to_owned(),
+                network_code: None,
+                network: Some("rupay".to_owned()),
+            },
+            respond_by: RespondBy::At(at("2026-06-12T18:29:59Z")),
+            opened_at: at("2026-06-02T06:15:00Z"),
+            as_of: at("2026-06-02T06:15:00Z"),
+            closed_at: None,
+            submissions: 0,
+            evidence_staged: false,
+            past_due: false,
+            fee_required: false,
+            refunded: false,
+            customer_ref: None,
+            live: true,
+            funds_withdrawn_at: None,
+            funds_reinstated_at: None,
+            follows_ref: None,
+        }
+    }
+
+    fn cycle(dispute: &Dispute) -> Cycle {
+        Cycle {
+            n: 1,
+            stage: dispute.stage,
+            state: CycleState::Open,
+            opened_at: dispute.opened_at,
+            respond_by: "2026-06-12T18:29:59Z".parse().unwrap(),
+            response: None,
+            answered_at: None,
+            ended_at: None,
+            wake_at: None,
+        }
+    }
+
+    fn render(slots: &[(Field, &[&str])], facts: Value, explicit: &Packet) -> Rendered {
+        let mut template = Template::default();
+        for (field, sources) in slots {
+            template.set(*field, sources).unwrap();
+        }
+        let dispute = dispute();
+        let cycle = cycle(&dispute);
+        let scope = Scope {
+            facts: &facts,
+            dispute: &dispute,
+            cycle: &cycle,
+            customer_disputes_90d: Some(2),
+            customer_disputes_total: None,
+            time_zone: Tz::Asia__Kolkata,
+        };
+        let rendered = template.render(&scope, explicit);
+        let at_hand = explicit.fields().union(&FromFacts::read(&facts).packet.fields()).copied().collect();
+        assert_eq!(template.is_complete(&scope, &at_hand), rendered.missing.is_empty(), "{rendered:?}");
+        rendered
+    }
+
+    fn summary(text: &str, facts: Value) -> Result<String, Vec<String>> {
+        let mut rendered = render(&[(Field::Summary, &[text])], facts, &Packet::default());
+        match rendered.packet.text.remove(&Field::Summary) {
+            Some(text) => Ok(text),
+            None => Err(rendered.missing.remove(0).placeholders),
+        }
+    }
+
+    #[test]
+    fn everything_a_placeholder_can_name_is_printed_for_people() {
+        let text = "{dispute.ref}, {dispute.amount}, {dispute.reason}, {dispute.network}, \
+            {dispute.provider_reason}, opened {dispute.opened_at}, due {cycle.respond_by}, \
+            {customer.disputes_90d} others";
+        assert_eq!(
+            summary(text, json!({})).unwrap(),
+            "dp_vase_3, 1,234.50 INR, product not received, rupay, not_there, opened 2 June 2026, 11:45 \
+             Asia/Kolkata (UTC+05:30), due 12 June 2026, 23:59:59 Asia/Kolkata (UTC+05:30), 2 others"
+        );
+    }
+
+    #[test]
+    fn facts_are_printed_by_their_kind() {
+        let facts = json!({
+            "day": "2026-05-30", "at": "2026-05-30T10:00:00+02:00", "n": 3, "yes": true, "list": ["a", 2],
+            "deep": { "er": "x" }, "braces": "{facts.n}"
+        });
+        let text =
+            "{facts.day}|{facts.at}|{facts.n}|{facts.yes}|{facts.list}|{ facts.deep.er }|{facts.braces}|{{}}";
+        assert_eq!(
+            summary(text, facts).unwrap(),
+            "30 May 2026|30 May 2026, 13:30 Asia/Kolkata (UTC+05:30)|3|yes|a, 2|x|{facts.n}|{}"
+        );
+    }
+
+    #[test]
+    fn a_placeholder_without_a_value_leaves_the_field_out_and_is_named() {
+        let facts = json!({ "null": null, "blank": " ", "object": { "a": 1 }, "empty": [], "here": "x" });
+        let text = "{facts.here} {facts.null} {facts.blank} {facts.object} {facts.empty} {facts.gone} \
+            {facts.here.deeper} {dispute.network_code} {customer.disputes_total} {evidence.customer_name}";
+        assert_eq!(
+            summary(text, facts).unwrap_err(),
+            [
+                "facts.null",
+                "facts.blank",
+                "facts.object",
+                "facts.empty",
+                "facts.gone",
+                "facts.here.deeper",
+                "dispute.network_code",
+                "customer.disputes_total",
+                "evidence.customer_name"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_people_give_wins_over_facts_and_facts_over_the_template() {
+        let mut explicit = Packet { fee_acknowledged: true, ..Packet::default() };
+        explicit.text.insert(Field::Summary, "by a person".to_owned());
+        let facts = json!({ "evidence": {
+            "summary": "by the shop", "customer_name": "Asha", "receipt": ["file_1", "file_2"], "refund_policy": "file_3"
+        } });
+        let slots: &[(Field, &[&str])] = &[
+            (Field::Summary, &["by the template"]),
+            (Field::CustomerName, &["nobody"]),
+            (Field::ProductDescription, &["for {evidence.customer_name}: {evidence.summary}"]),
+            (Field::Receipt, &["file_9"]),
+            (Field::ServiceDocumentation, &["{evidence.receipt}", "file_8"]),
+        ];
+        let rendered = render(slots, facts, &explicit);
+        let text = &rendered.packet.text;
+        assert_eq!(text[&Field::Summary], "by a person");
+        assert_eq!(text[&Field::CustomerName], "Asha");
+        assert_eq!(text[&Field::ProductDescription], "for Asha: by a person");
+        assert_eq!(rendered.packet.files[&Field::Receipt], ["file_1", "file_2"]);
+        assert_eq!(rendered.packet.files[&Field::RefundPolicy], ["file_3"]);
+        assert_eq!(rendered.packet.files[&Field::ServiceDocumentation], ["file_1", "file_2", "file_8"]);
+        assert!(
+            rendered.packet.fee_acknowledged && rendered.missing.is_empty() && rendered.ignored.is_empty()
+        );
+    }
+
+    #[test]
+    fn files_that_are_known_go_in_and_the_others_are_named() {
+        let facts = json!({ "proof": "file_5", "more": [1], "none": [] });
+        let slots: &[(Field, &[&str])] = &[
+            (Field::ShippingDocumentation, &["{facts.proof}", "{facts.more}"]),
+            (Field::Receipt, &["{facts.none}"]),
+        ];
+        let rendered = render(slots, facts, &Packet::default());
+        assert_eq!(rendered.packet.files[&Field::ShippingDocumentation], ["file_5"]);
+        assert!(!rendered.packet.files.contains_key(&Field::Receipt));
+        let missing: Vec<_> = rendered.missing.iter().map(Missing::to_string).collect();
+        assert_eq!(
+            missing,
+            ["receipt: no value for facts.none", "shipping_documentation: no value for facts.more"]
+        );
+    }
+
+    #[test]
+    fn evidence_from_facts_that_cannot_be_used_is_named() {
+        let facts = json!({ "evidence": { "reciept": "file_1", "summary": 3, "receipt": ["file_1", 2], "customer_name": " " } });
+        let read = FromFacts::read(&facts);
+        assert!(read.packet.is_empty());
+        assert_eq!(read.ignored.len(), 4, "{:?}", read.ignored);
+        assert!(read.ignored.contains(&"facts.evidence.reciept is not an evidence field".to_owned()));
+        for odd in [json!({ "evidence": "x" }), json!({ "evidence": [] })] {
+            assert_eq!(FromFacts::read(&odd).ignored.len(), 1);
+        }
+        for none in [json!({}), json!(null), json!([1]), json!({ "evidence": null })] {
+            assert_eq!(FromFacts::read(&none), FromFacts::default());
+        }
+    }
+
+    #[test]
+    fn mistakes_are_all_found_and_nothing_is_set() {
+        let mut template = Template::default();
+        let mistakes =
+            template.set(Field::Summary, &["{nothing.x} and {evidence.reciept} and }"]).unwrap_err();
+        assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+        assert_eq!(template, Template::default());
+        assert!(template.set(Field::Receipt, &["file_1 file_2 {facts.a}"]).is_err());
+        assert!(template.set(Field::Receipt, &["file_1", "{facts.a}"]).is_ok());
+    }
+}

@@ -69,7 +69,7 @@ pub(super) enum Test {
     Reason(Mask),
     Stage(Mask),
     Status(Mask),
-    TestMode(bool),
+    InTestMode(bool),
     Refunded(bool),
     FeeRequired(bool),
     Has(Mask),
@@ -99,7 +99,7 @@ impl Test {
         match self {
             Test::Reason(_) => 0,
             Test::Stage(_) | Test::Status(_) => 1,
-            Test::TestMode(_) | Test::Refunded(_) | Test::FeeRequired(_) => 2,
+            Test::InTestMode(_) | Test::Refunded(_) | Test::FeeRequired(_) => 2,
             Test::Has(_) | Test::HasAny(_) | Test::Lacks(_) => 3,
             Test::Amount(_) | Test::TimeLeft(_) => 4,
             Test::Disputes90d(_) | Test::DisputesTotal(_) => 4,

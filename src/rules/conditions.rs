@@ -75,7 +75,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, table: &DeTable<'_>, place: Plac
             "test_mode" | "refunded" | "fee_required" => {
                 if let Some(wanted) = node::flag(&mut reader.notes, node, name) {
                     let test = match name {
-                        "test_mode" => Test::TestMode(wanted),
+                        "test_mode" => Test::InTestMode(wanted),
                         "refunded" => Test::Refunded(wanted),
                         _ => Test::FeeRequired(wanted),
                     };
@@ -137,7 +137,7 @@ fn open_words(
     for (word, span) in &words {
         if !known.is_empty() && !known.contains(word) {
             let hint = suggest(word, known, "the names are");
-            let message = format!("`{}` is not a name of a{} {name}", node::shorten(word), article(name));
+            let message = format!("no {name} is called `{}`", node::shorten(word));
             reader.notes.error(span.clone(), message, Some(hint));
         }
     }
@@ -151,10 +151,6 @@ fn open_words(
         _ => Test::ProviderReason(words),
     };
     Some(place.condition(name, wanted, test))
-}
-
-fn article(name: &str) -> &'static str {
-    if name.starts_with(['a', 'e', 'i', 'o']) { "n" } else { "" }
 }
 
 fn evidence(reader: &mut Reader<'_, '_>, node: &Node<'_>, place: Place<'_>, out: &mut Vec<Condition>) {

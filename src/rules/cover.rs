@@ -6,13 +6,11 @@ use super::condition::{AmountRange, Condition, FactOp, Test};
 /// Whether `earlier` matches every dispute that `later` matches.
 pub(super) fn covers(earlier: &[Condition], later: &[Condition]) -> bool {
     earlier.iter().all(|wanted| {
-        later.iter().any(|given| given.negated == wanted.negated && implies(given, wanted))
-            || match &wanted.test {
-                Test::Any(alternatives) if !wanted.negated => {
-                    alternatives.iter().any(|set| covers(set, later))
-                }
-                _ => false,
-            }
+        if later.iter().any(|given| given.negated == wanted.negated && implies(given, wanted)) {
+            return true;
+        }
+        let Test::Any(alternatives) = &wanted.test else { return false };
+        !wanted.negated && alternatives.iter().any(|set| covers(set, later))
     })
 }
 
@@ -41,7 +39,7 @@ fn implies(given: &Condition, wanted: &Condition) -> bool {
         Test::Reason(_)
         | Test::Stage(_)
         | Test::Status(_)
-        | Test::TestMode(_)
+        | Test::InTestMode(_)
         | Test::Refunded(_)
         | Test::FeeRequired(_)
         | Test::Has(_)

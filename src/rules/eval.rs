@@ -65,9 +65,10 @@ pub(super) fn first_match<'a, S: Sink<'a>>(view: &View<'a>, sink: &mut S) -> Opt
 }
 
 fn ask<'a, S: Sink<'a>>(condition: &'a Condition, view: &View<'a>, sink: &mut S) -> Truth {
-    let held = match &condition.test {
-        Test::Any(alternatives) => any(alternatives, view, sink),
-        test => test_holds(test, view),
+    let held = if let Test::Any(alternatives) = &condition.test {
+        any(alternatives, view, sink)
+    } else {
+        test_holds(&condition.test, view)
     };
     sink.condition(condition, view, held);
     held
@@ -95,13 +96,14 @@ fn test_holds(test: &Test, view: &View<'_>) -> Truth {
     let context = &view.context;
     let dispute = context.dispute;
     match test {
-        Test::Reason(mask) => match dispute.reason.category {
-            Category::Unknown if mask & bit(Category::Unknown as u64) == 0 => Truth::Unknown,
-            category => Truth::of(mask & bit(category as u64) != 0),
-        },
+        Test::Reason(mask) => {
+            let listed = mask & bit(dispute.reason.category as u64) != 0;
+            let unknown = dispute.reason.category == Category::Unknown;
+            if unknown && !listed { Truth::Unknown } else { Truth::of(listed) }
+        }
         Test::Stage(mask) => Truth::of(mask & bit(context.cycle.stage as u64) != 0),
         Test::Status(mask) => Truth::of(mask & bit(dispute.status as u64) != 0),
-        Test::TestMode(wanted) => Truth::of(dispute.live != *wanted),
+        Test::InTestMode(wanted) => Truth::of(dispute.live != *wanted),
         Test::Refunded(wanted) => Truth::of(dispute.refunded == *wanted),
         Test::FeeRequired(wanted) => Truth::of(dispute.fee_required == *wanted),
         Test::Has(mask) => Truth::of(view.evidence & mask == *mask),

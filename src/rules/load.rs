@@ -212,11 +212,10 @@ fn unknown_word<'w>(
     reader.notes.error(node.span(), message, Some(hint));
 }
 
-/// The templates, and where each name stands.
-fn templates(
-    reader: &mut Reader<'_, '_>,
-    root: &DeTable<'_>,
-) -> (BTreeMap<String, Template>, Vec<(String, Range<usize>)>) {
+/// Where each template's name stands.
+type Names = Vec<(String, Range<usize>)>;
+
+fn templates(reader: &mut Reader<'_, '_>, root: &DeTable<'_>) -> (BTreeMap<String, Template>, Names) {
     let mut templates = BTreeMap::new();
     let mut names = Vec::new();
     let Some(node) = node::find(root, "template") else { return (templates, names) };

@@ -79,11 +79,12 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
 pub(super) struct Notes<'t> {
     text: &'t str,
     found: Vec<(Range<usize>, Problem)>,
+    errors: usize,
 }
 
 impl<'t> Notes<'t> {
     pub fn new(text: &'t str) -> Self {
-        Self { text, found: Vec::new() }
+        Self { text, found: Vec::new(), errors: 0 }
     }
 
     pub fn text(&self) -> &'t str {
@@ -99,10 +100,11 @@ impl<'t> Notes<'t> {
     }
 
     pub fn error_count(&self) -> usize {
-        self.found.iter().filter(|(_, p)| p.severity == Severity::Error).count()
+        self.errors
     }
 
     fn push(&mut self, severity: Severity, span: Range<usize>, message: String, hint: Option<String>) {
+        self.errors += usize::from(severity == Severity::Error);
         let problem = Problem { line: 0, column: 0, width: 1, message, hint, severity };
         self.found.push((span, problem));
     }

@@ -259,10 +259,8 @@ fn one_answer(reader: &mut Reader<'_, '_>, name: &str, node: &Node<'_>) -> Optio
     match name {
         "accept" => when(reader, table, node).map(|when| Then::Accept { when }),
         "defend" => {
-            let reason = match node::find(table, "reason") {
-                Some(node) => Some(reason(reader, node)?),
-                None => None,
-            };
+            // A reason that cannot be read is in the notes; the rest is looked at all the same.
+            let reason = node::find(table, "reason").and_then(|node| reason(reader, node));
             let template = template(reader, table, node, name);
             let when = when(reader, table, node)?;
             Some(Then::Defend { reason, template: template?, when })

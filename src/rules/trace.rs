@@ -50,18 +50,6 @@ impl Asked<'_> {
     }
 }
 
-impl Trace<'_> {
-    /// The same with only the conditions that kept a rule from matching, for rules that did not match:
-    /// about a quarter of the size.
-    pub fn brief(&self) -> Trace<'_> {
-        let rules = self.rules.iter().map(|tried| {
-            let keep = |asked: &&Asked<'_>| tried.matched || asked.stopped();
-            Tried { conditions: tried.conditions.iter().filter(keep).cloned().collect(), ..*tried }
-        });
-        Trace { rules: rules.collect(), not_tried: self.not_tried.clone() }
-    }
-}
-
 /// What a condition looked at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Saw<'a> {
@@ -107,10 +95,10 @@ impl Serialize for Saw<'_> {
     }
 }
 
-/// Writes down everything it hears.
-pub(super) struct Scribe<'a>(Trace<'a>);
+/// Writes down what it hears. `ALL`: every condition is asked; else only until a rule is settled.
+pub(super) struct Scribe<'a, const ALL: bool>(Trace<'a>);
 
-impl<'a> Scribe<'a> {
+impl<'a, const ALL: bool> Scribe<'a, ALL> {
     pub fn new(rules: usize) -> Self {
         Self(Trace { rules: Vec::with_capacity(rules), not_tried: Vec::new() })
     }
@@ -131,8 +119,8 @@ impl<'a> Scribe<'a> {
     }
 }
 
-impl<'a> Sink<'a> for Scribe<'a> {
-    const ALL: bool = true;
+impl<'a, const ALL: bool> Sink<'a> for Scribe<'a, ALL> {
+    const ALL: bool = ALL;
 
     fn rule(&mut self, rule: &'a Rule) {
         let conditions = Vec::with_capacity(rule.conditions.len());
@@ -163,7 +151,7 @@ fn saw<'a>(test: &Test, view: &View<'a>) -> Saw<'a> {
         Test::Reason(_) => Saw::Word(dispute.reason.category.as_str()),
         Test::Stage(_) => Saw::Word(context.cycle.stage.as_str()),
         Test::Status(_) => Saw::Word(dispute.status.as_str()),
-        Test::TestMode(_) => Saw::Flag(!dispute.live),
+        Test::InTestMode(_) => Saw::Flag(!dispute.live),
         Test::Refunded(_) => Saw::Flag(dispute.refunded),
         Test::FeeRequired(_) => Saw::Flag(dispute.fee_required),
         Test::Has(mask) | Test::HasAny(mask) | Test::Lacks(mask) => Saw::Evidence(view.evidence & mask),

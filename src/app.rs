@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Role};
 use crate::http::{self, Intake, Probes, RoleLag, Webhooks, Writers};
 use crate::observe::Metrics;
+use crate::observe::channel::Channels;
 use crate::providers::Registry;
 use crate::rules::Ruleset;
 use crate::store::accounts::{self, AccountDirectory, ConfiguredAccount};
@@ -25,6 +26,7 @@ use crate::store::ids::Ids;
 use crate::store::seal::SealingKey;
 use crate::store::turn::{FactsPull, World};
 use crate::store::{self, Opened, deliveries, rulesets};
+use crate::worker::notify::Notifier;
 use crate::worker::{self, Backlog, Bell, Bells, Calls, Pace, Pass, Settings, Shop, Stepped};
 
 /// How often accounts are looked at for changes made by another process.
@@ -35,6 +37,7 @@ const MONTHS_EVERY: TimeDelta = TimeDelta::hours(6);
 /// A running engine.
 pub struct Engine {
     pub shop: Shop,
+    pub notifier: Arc<Notifier>,
     /// Where webhooks and health are answered.
     pub address: Option<SocketAddr>,
     pub metrics: Metrics,
@@ -62,8 +65,11 @@ pub async fn start(config: &Config, opened: Opened, clock: Clock) -> anyhow::Res
     configure(&mut conn, config, &ids, &directory, &clock).await?;
     drop(conn);
     let shop = shop(config, &opened, clock, ids, registry, directory)?;
+    let channels = Arc::new(Channels::new(&config.alerts, shop.clock.clone())?);
+    let notifier = Notifier::new(shop.pool.clone(), shop.clock.clone(), channels, &config.alerts);
     let mut engine = Engine {
         shop,
+        notifier: Arc::new(notifier),
         address: None,
         metrics,
         opened,
@@ -251,6 +257,13 @@ impl Engine {
                 often,
                 passes(&shop, |s| Box::pin(async move { worker::act(&s).await })),
             ),
+            self.run("notify", &bells.notify, often, {
+                let notifier = self.notifier.clone();
+                move || -> Pass {
+                    let notifier = notifier.clone();
+                    Box::pin(async move { notifier.step().await })
+                }
+            }),
             self.run(
                 "list",
                 &quiet,

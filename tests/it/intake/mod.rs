@@ -10,6 +10,8 @@ mod proxy;
 mod server;
 mod surface;
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
@@ -30,9 +32,13 @@ pub fn config() -> Config {
     Config::read(None, []).expect("the defaults are a configuration")
 }
 
+/// Made once: each reads the machine's certificates.
 pub fn providers() -> Registry {
-    Registry::new(&config().providers, Clock::system())
-        .expect("the providers need nothing but their configuration")
+    static PROVIDERS: LazyLock<Registry> = LazyLock::new(|| {
+        Registry::new(&config().providers, Clock::system())
+            .expect("the providers need nothing but their configuration")
+    });
+    PROVIDERS.clone()
 }
 
 /// An account that no database knows: enough to verify with.
@@ -75,8 +81,7 @@ pub fn arrival_with(headers: &[(&str, &str)], body: &str, now: DateTime<Utc>) ->
     let mut all = vec![("stripe-signature".to_owned(), sign(SECRET, body.as_bytes(), now))];
     all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let delivery = Delivery { headers: all, body: Bytes::copy_from_slice(body.as_bytes()), url: None };
-    let providers = providers();
-    let verified = providers
+    let verified = providers()
         .get(ProviderName::Stripe)
         .verify(delivery, &account(), now)
         .unwrap_or_else(|refusal| panic!("a good signature was refused: {refusal}"));

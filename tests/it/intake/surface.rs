@@ -124,7 +124,8 @@ pub fn request(path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let length = body.len().to_string();
     for (name, value) in [("content-length", length.as_str()), ("content-type", "application/json")] {
         let said = |n: &str| headers.iter().any(|(have, _)| *have == n);
-        if !said(name) && !(name == "content-length" && said("transfer-encoding")) {
+        let chunked = name == "content-length" && said("transfer-encoding");
+        if !(said(name) || chunked) {
             head += &format!("{name}: {value}\r\n");
         }
     }

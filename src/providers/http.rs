@@ -64,6 +64,8 @@ pub struct Exchange {
 #[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
+    /// For stand-ins on this machine, which no proxy of the environment can reach.
+    local: reqwest::Client,
     clock: Clock,
     request_ref_header: &'static str,
 }
@@ -78,31 +80,25 @@ impl Http {
     /// `request_ref_header`: the header in which the provider names a request, lower case.
     pub fn new(time_outs: TimeOuts, request_ref_header: &'static str, clock: Clock) -> anyhow::Result<Self> {
         install_crypto();
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("respondby/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_millis(time_outs.connect_ms))
-            .read_timeout(Duration::from_millis(time_outs.read_ms))
-            .timeout(Duration::from_millis(time_outs.total_ms))
-            .redirect(reqwest::redirect::Policy::none())
-            // One call is one request: repeating is decided by whoever reads the record first.
-            .retry(reqwest::retry::never())
-            .build()
-            .map_err(|e| {
-                anyhow::anyhow!("no HTTPS client (is `ca-certificates` installed?): {}", chain(&e))
-            })?;
-        Ok(Self { client, clock, request_ref_header })
+        let client = builder(time_outs).build();
+        let client = client.map_err(|e| {
+            anyhow::anyhow!("no HTTPS client (is `ca-certificates` installed?): {}", chain(&e))
+        })?;
+        let local = builder(time_outs).no_proxy().tls_certs_only([]).build()?;
+        Ok(Self { client, local, clock, request_ref_header })
     }
 
     pub fn request(&self, method: Method, url: &str) -> RequestBuilder {
-        self.client.request(method, url)
+        let client = if is_local(url) { &self.local } else { &self.client };
+        client.request(method, url)
     }
 
     /// Sends once. Never fails: what went wrong is in the exchange.
     pub async fn send(&self, request: RequestBuilder) -> Exchange {
         let sent_at = self.clock.now();
-        let request = match request.build() {
-            Ok(request) => request,
-            Err(e) => return not_built(chain(&e.without_url())),
+        let (client, request) = match request.build_split() {
+            (client, Ok(request)) => (client, request),
+            (_, Err(e)) => return not_built(chain(&e.without_url())),
         };
         // The path only: a query or a body may carry what no log should.
         let mut log = CallLog {
@@ -113,7 +109,7 @@ impl Http {
             error: None,
         };
         let started = Instant::now();
-        let outcome = self.exchange(request, sent_at, &mut log).await;
+        let outcome = self.exchange(client, request, sent_at, &mut log).await;
         log.latency_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
         log.error = outcome.as_ref().err().map(ToString::to_string);
         Exchange { outcome, log }
@@ -121,11 +117,12 @@ impl Http {
 
     async fn exchange(
         &self,
+        client: reqwest::Client,
         request: reqwest::Request,
         sent_at: DateTime<Utc>,
         log: &mut CallLog,
     ) -> Result<Response, Failure> {
-        let mut response = self.client.execute(request).await.map_err(failure)?;
+        let mut response = client.execute(request).await.map_err(failure)?;
         let status = response.status().as_u16();
         log.status = Some(status);
         log.provider_request_ref = text(response.headers(), self.request_ref_header).map(cut);
@@ -140,6 +137,27 @@ impl Http {
         let as_of = answer_date(&headers).unwrap_or(sent_at);
         Ok(Response { status, headers, body: body.freeze(), as_of })
     }
+}
+
+fn builder(time_outs: TimeOuts) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("respondby/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_millis(time_outs.connect_ms))
+        .read_timeout(Duration::from_millis(time_outs.read_ms))
+        .timeout(Duration::from_millis(time_outs.total_ms))
+        .redirect(reqwest::redirect::Policy::none())
+        // One call is one request: repeating is decided by whoever reads the record first.
+        .retry(reqwest::retry::never())
+}
+
+/// Plain HTTP to this machine: the sandbox and the tests. Never a provider.
+fn is_local(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    let loopback = |host: &str| {
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|a| a.is_loopback())
+    };
+    url.scheme() == "http" && url.host_str().is_some_and(loopback)
 }
 
 impl Response {
@@ -494,6 +512,16 @@ mod tests {
         assert_eq!(parse_retry_after("Sun, 01 Mar 2099 09:00:00 GMT", now), seconds(86_400));
         for bad in ["", "-1", "soon", "1.5", "1e3"] {
             assert_eq!(parse_retry_after(bad, now), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn only_plain_http_to_this_machine_goes_past_a_proxy() {
+        for url in ["http://127.0.0.1:80/x", "http://127.9.9.9", "http://[::1]:8080/", "http://localhost:1"] {
+            assert!(is_local(url), "{url}");
+        }
+        for url in ["https://127.0.0.1/", "http://127.0.0.1.example.test/", "http://10.0.0.1/", "nonsense"] {
+            assert!(!is_local(url), "{url}");
         }
     }
 

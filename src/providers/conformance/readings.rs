@@ -67,7 +67,8 @@ fn a_body_cut_anywhere_is_never_read_as_another() {
         let body = webhook.body.as_bytes();
         let whole = read(p, Source::Webhook, body);
         for length in 0..body.len() {
-            for source in [Source::Webhook, Source::Poll] {
+            let as_record = (length % 8 == 0).then_some(Source::Poll);
+            for source in std::iter::once(Source::Webhook).chain(as_record) {
                 let cut = read(p, source, &body[..length]);
                 let harmless = matches!(cut, Reading::Unrecognised { .. }) || cut == whole;
                 assert!(harmless, "{place}, {length} bytes as {source}: {cut:?}");

@@ -182,12 +182,11 @@ pub fn record(body: &Bytes, source: Source, as_of: DateTime<Utc>) -> Record {
     Record { reading, raw: body.clone(), as_of }
 }
 
-pub fn then<T, U>(answer: Answer<T>, next: impl FnOnce(T) -> Answer<U>) -> Answer<U> {
-    match answer {
-        Answer::Receipt(value) => next(value),
-        Answer::Retry { after, why } => Answer::Retry { after, why },
-        Answer::Refused { status, code, reason } => Answer::Refused { status, code, reason },
-        Answer::Unknown { why } => Answer::Unknown { why },
+/// Goes on with a success; every other answer stays what it is.
+pub fn then<T>(answer: Answer<Response>, next: impl FnOnce(Response) -> Answer<T>) -> Answer<T> {
+    match http::success(answer) {
+        Ok(response) => next(response),
+        Err(other) => other,
     }
 }
 

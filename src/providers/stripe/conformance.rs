@@ -1,4 +1,5 @@
-//! Stripe's description for the suite that every provider stands.
+//! Stripe's description for the suite that every provider stands: its fixtures, how it signs, what its API
+//! answers. Test values only; nothing here is used by the running engine.
 
 use chrono::{DateTime, Utc};
 

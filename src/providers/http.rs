@@ -68,6 +68,7 @@ pub struct Http {
     local: reqwest::Client,
     clock: Clock,
     request_ref_header: &'static str,
+    body_bytes_max: usize,
 }
 
 /// Makes ring the one crypto provider of the process. Safe to call again.
@@ -85,7 +86,13 @@ impl Http {
             anyhow::anyhow!("no HTTPS client (is `ca-certificates` installed?): {}", chain(&e))
         })?;
         let local = builder(time_outs).no_proxy().tls_certs_only([]).build()?;
-        Ok(Self { client, local, clock, request_ref_header })
+        Ok(Self { client, local, clock, request_ref_header, body_bytes_max: BODY_BYTES_MAX })
+    }
+
+    /// The same with a smaller limit on answers.
+    pub fn body_at_most(mut self, bytes: usize) -> Self {
+        self.body_bytes_max = bytes.min(BODY_BYTES_MAX);
+        self
     }
 
     pub fn request(&self, method: Method, url: &str) -> RequestBuilder {
@@ -129,8 +136,9 @@ impl Http {
         let headers = response.headers().clone();
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| Failure::Lost(chain(&e.without_url())))? {
-            if body.len() + chunk.len() > BODY_BYTES_MAX {
-                return Err(Failure::Lost(format!("the answer is larger than {BODY_BYTES_MAX} bytes")));
+            if body.len() + chunk.len() > self.body_bytes_max {
+                let most = self.body_bytes_max;
+                return Err(Failure::Lost(format!("the answer is larger than {most} bytes")));
             }
             body.extend_from_slice(&chunk);
         }

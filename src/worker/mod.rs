@@ -4,6 +4,7 @@
 mod act;
 mod apply;
 mod calls;
+pub mod facts;
 mod loops;
 pub mod notify;
 mod read;

@@ -2,6 +2,7 @@
 //! standard output, for people or with `--json` for programs; what went wrong goes to standard error.
 //! Exit codes: 0 done or yes, 1 failed or no, 2 the command line itself was wrong.
 
+mod demo;
 mod migrate;
 mod output;
 mod serve;
@@ -39,6 +40,8 @@ struct Globals {
 enum Command {
     /// Bring the database's schema up to date.
     Migrate(migrate::Args),
+    /// Play a scripted month against stand-ins of the providers.
+    Demo(demo::Args),
     /// Run the engine.
     Serve(serve::Args),
     /// Find out why a webhook's signature is refused.
@@ -63,6 +66,7 @@ pub async fn run() -> ExitCode {
     let Cli { globals, command } = Cli::parse();
     let done = match command {
         Command::Migrate(args) => migrate::run(args, &globals).await,
+        Command::Demo(args) => demo::run(args, &globals).await,
         Command::Serve(args) => serve::run(args, &globals).await,
         Command::Webhook(args) => webhook::run(args, &globals).await,
     };

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{Answer, Case, Command, CycleRow, Times};
-use crate::dispute::Dispute;
+use crate::dispute::{Cycle, Dispute};
 use crate::evidence::template::{FromFacts, Scope};
 use crate::evidence::{EvidenceSet, Field, Packet};
 use crate::rules::{Context, Ruleset, When};
@@ -180,7 +180,7 @@ pub(super) fn packet(
 /// What was known, as it is kept with the decision.
 pub(super) fn record_detail(
     case: &Case,
-    dispute: &Dispute,
+    (dispute, cycle): (&Dispute, &Cycle),
     decided: &Decided,
     obstacles: &[String],
     now: DateTime<Utc>,
@@ -190,6 +190,10 @@ pub(super) fn record_detail(
         "waiting_for": obstacles,
         "trace": decided.trace,
         "inputs": {
+            "merchant": case.merchant.name,
+            "account": case.account.name,
+            "provider": case.account.provider,
+            "cycle": cycle,
             "dispute": dispute,
             "facts": &*case.facts,
             "evidence": at_hand(case).fields(),

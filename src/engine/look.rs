@@ -188,7 +188,7 @@ fn record(
         answer: plan.answer.clone(),
         act_at: plan.act_at,
         shadow: plan.shadow,
-        detail: decide::record_detail(case, dispute, &seen.decided, &plan.waiting_for, now),
+        detail: decide::record_detail(case, (dispute, &row.cycle), &seen.decided, &plan.waiting_for, now),
     });
 }
 

@@ -12,6 +12,7 @@ mod gate;
 mod look;
 mod pan;
 mod plan;
+mod replay;
 mod step;
 mod times;
 
@@ -23,5 +24,6 @@ pub use effect::{
 };
 pub use pan::find_card_or_ssn;
 pub use plan::{Answer, Approval, Plan};
+pub use replay::{Inputs, rebuild};
 pub use step::{Cause, Input, step};
 pub use times::{Times, ladder};

@@ -61,7 +61,7 @@ pub struct Context<'a> {
 }
 
 /// The customer's other disputes with this merchant. `None` = the customer is not known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     pub disputes_90d: Option<u32>,
     pub disputes_total: Option<u32>,

@@ -85,3 +85,17 @@ pub async fn waiting(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Ut
         .fetch_optional(conn)
         .await
 }
+
+/// How many webhooks are kept, and how many of them wait for a person.
+pub async fn count_webhooks(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as(
+        "select count(*), count(*) filter (where state = 'quarantined') from deliveries where source = 'webhook'",
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The dedupe keys of every webhook kept.
+pub async fn webhook_keys(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar("select dedupe_key from deliveries where source = 'webhook'").fetch_all(conn).await
+}

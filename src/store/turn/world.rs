@@ -101,7 +101,7 @@ impl World {
         Ok(ruleset)
     }
 
-    pub(super) async fn accounts(
+    pub(crate) async fn accounts(
         &self,
         conn: &mut PgConnection,
         keys: &[(MerchantId, AccountId)],

@@ -1,0 +1,66 @@
+//! `respondby demo`: the scripted month, told as it happens. Exits with 1 if a promise was broken.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+
+use super::Globals;
+use crate::demo;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Leave everything running afterwards, with the addresses printed. Ctrl-C ends it.
+    #[arg(long)]
+    serve: bool,
+    /// Where the demo keeps its database and configuration. Absent: a new folder, removed at the end.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Where the engine takes webhooks.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    listen: String,
+}
+
+pub(super) async fn run(args: Args, _globals: &Globals) -> anyhow::Result<ExitCode> {
+    let (dir, ours) = match &args.dir {
+        Some(dir) => (dir.clone(), false),
+        None => (std::env::temp_dir().join(format!("respondby-demo-{}", std::process::id())), true),
+    };
+    if dir.exists() && std::fs::read_dir(&dir)?.next().is_some() {
+        bail!("{} is not empty: the demo wants a folder of its own, with --dir", dir.display());
+    }
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let done = play(&args, &dir).await;
+    if ours {
+        std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    }
+    done
+}
+
+async fn play(args: &Args, dir: &std::path::Path) -> anyhow::Result<ExitCode> {
+    let started = std::time::Instant::now();
+    let played = demo::play(dir, &args.listen, &mut |line| println!("{line}")).await?;
+    println!("a month in {:.1} s", started.elapsed().as_secs_f64());
+    if args.serve {
+        stay(&played, dir).await?;
+    }
+    let kept = played.broken.is_empty();
+    played.stage.end().await?;
+    Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Says where everything is, and waits for Ctrl-C.
+async fn stay(played: &demo::Played, dir: &std::path::Path) -> anyhow::Result<()> {
+    let stage = &played.stage;
+    println!();
+    println!("Everything is running still, until Ctrl-C:");
+    if let Some(address) = stage.engine.address {
+        println!("  webhooks   http://{address}/webhooks/stripe/acme and /webhooks/razorpay/bazaar");
+        println!("  health     http://{address}/healthz, /readyz, /metrics");
+    }
+    println!("  Stripe     {}", stage.sandbox().stripe_url());
+    println!("  Razorpay   {}", stage.sandbox().razorpay_url());
+    println!("  control    {}/_sandbox", stage.sandbox().control_url());
+    println!("  look       respondby --config {}/respondby.toml disputes list", dir.display());
+    tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")
+}

@@ -1,0 +1,74 @@
+//! Looking back with the same functions: a dispute rebuilt from its events (P7), a decision taken again from its
+//! recorded inputs (P8).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{AccountView, Case, Input, MerchantView, step};
+use crate::dispute::{Cycle, Dispute, DisputeId, Event};
+use crate::evidence::{EvidenceSet, Packet};
+use crate::rules::{Context, Customer, Ruleset};
+
+/// The dispute that these events make, whoever decided what meanwhile. Sorted by the provider's own time, then
+/// by arrival, as given.
+pub fn rebuild(
+    account: &Arc<AccountView>,
+    (merchant_id, dispute_id): (i64, DisputeId),
+    mut events: Vec<Event>,
+    now: DateTime<Utc>,
+) -> Option<Dispute> {
+    events.sort_by_key(|event| event.as_of);
+    let merchant =
+        MerchantView { merchant_id, name: String::new(), killed: false, ruleset: None, facts_pull: false };
+    let blank = Case {
+        merchant: Arc::new(merchant),
+        account: account.clone(),
+        dispute_id,
+        dispute: None,
+        newest: None,
+        ended: Vec::new(),
+        facts: Arc::new(Value::Null),
+        attached: Arc::new(Packet::default()),
+        pending_uploads: Vec::new(),
+        customer: Customer::default(),
+        actions: Vec::new(),
+        check_at: None,
+    };
+    let case = events.into_iter().fold(blank, |case, event| step(case, &Input::News(Box::new(event)), now).0);
+    case.dispute
+}
+
+/// Everything a decision saw, as it was recorded with it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Inputs {
+    pub merchant: String,
+    pub account: String,
+    pub provider: String,
+    pub dispute: Dispute,
+    pub cycle: Cycle,
+    pub facts: Value,
+    pub evidence: EvidenceSet,
+    pub customer: Customer,
+    pub now: DateTime<Utc>,
+}
+
+impl Inputs {
+    /// The rule that these inputs lead to, under these rules.
+    pub fn decide_again<'r>(&self, ruleset: &'r Ruleset) -> &'r str {
+        let context = Context {
+            merchant: &self.merchant,
+            account: &self.account,
+            provider: &self.provider,
+            dispute: &self.dispute,
+            cycle: &self.cycle,
+            facts: &self.facts,
+            evidence: &self.evidence,
+            customer: self.customer,
+            now: self.now,
+        };
+        ruleset.decide(&context).rule_id
+    }
+}

@@ -52,7 +52,7 @@ struct Verify {
     #[arg(long)]
     url: Option<String>,
     /// How old the signed time may be, seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(0..))]
     tolerance: i64,
 }
 

@@ -21,8 +21,8 @@ async fn twenty_databases_in_well_under_two_seconds_each_on_its_own() {
             .unwrap();
         assert!(!there, "{} sees a table of another test", database.name);
     }
-    assert!(took < Duration::from_secs(8), "twenty databases took {took:?}");
-    println!("twenty databases: {took:?}");
+    // 0.15 s on two quiet cores; room for a machine that is busy with other things.
+    assert!(took < Duration::from_secs(20), "twenty databases took {took:?}");
 }
 
 #[tokio::test]

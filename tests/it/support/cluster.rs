@@ -6,6 +6,7 @@ use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -68,8 +69,9 @@ async fn start() -> Cluster {
 fn place() -> PathBuf {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
     let digest = Sha256::digest(checkout.as_os_str().as_bytes());
-    let user = env::var("USER").unwrap_or_default();
-    env::temp_dir().join(format!("respondby-tests-{}{user}", hex::encode(&digest[..6])))
+    // Each user of a shared machine has a cluster of their own.
+    let uid = fs::metadata("/proc/self").map_or(0, |m| m.uid());
+    env::temp_dir().join(format!("respondby-tests-{}-{uid}", hex::encode(&digest[..6])))
 }
 
 fn settings() -> Vec<(String, String)> {

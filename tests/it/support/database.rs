@@ -25,7 +25,15 @@ pub struct Database {
 impl Database {
     pub async fn new() -> Self {
         let cluster = cluster().await;
-        let template = template(cluster).await;
+        Self::copy_of(cluster, template(cluster).await).await
+    }
+
+    /// One without any migration.
+    pub async fn empty() -> Self {
+        Self::copy_of(cluster().await, "template0").await
+    }
+
+    async fn copy_of(cluster: &Cluster, template: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("t_{}_{n}", std::process::id());

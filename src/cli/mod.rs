@@ -5,6 +5,8 @@
 mod demo;
 mod migrate;
 mod output;
+mod rules;
+mod sandbox;
 mod serve;
 mod webhook;
 
@@ -42,8 +44,12 @@ enum Command {
     Migrate(migrate::Args),
     /// Play a scripted month against stand-ins of the providers.
     Demo(demo::Args),
+    /// Stand in for the providers' dispute APIs.
+    Sandbox(sandbox::Args),
     /// Run the engine.
     Serve(serve::Args),
+    /// Check a merchant's rules.
+    Rules(rules::Args),
     /// Find out why a webhook's signature is refused.
     Webhook(webhook::Args),
 }
@@ -67,7 +73,9 @@ pub async fn run() -> ExitCode {
     let done = match command {
         Command::Migrate(args) => migrate::run(args, &globals).await,
         Command::Demo(args) => demo::run(args, &globals).await,
+        Command::Sandbox(args) => sandbox::run(args, &globals).await,
         Command::Serve(args) => serve::run(args, &globals).await,
+        Command::Rules(args) => rules::run(args, &globals).await,
         Command::Webhook(args) => webhook::run(args, &globals).await,
     };
     done.unwrap_or_else(|error| {

@@ -272,3 +272,24 @@ fn a_mistake_in_the_configuration_stops_every_command_with_its_place() {
     assert!(said(&output).contains(&wanted), "{}", said(&output));
     assert!(said(&output).contains("did you mean `writers`?"), "{}", said(&output));
 }
+
+#[test]
+fn rules_check_shows_every_mistake_and_passes_the_example() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rules.example.toml");
+    let output = respondby().args(["rules", "check"]).arg(&example).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", said(&output));
+
+    let dir = tempfile::tempdir().unwrap();
+    let bad = file(&dir, "bad.toml", "schema = 1\npolcy = { mode = \"live\" }\n");
+    let output = respondby().args(["rules", "check"]).arg(&example).arg(&bad).output().unwrap();
+    assert_eq!(code(&output), 1);
+    assert!(said(&output).contains(&format!("{}:2:1: error:", bad.display())), "{}", said(&output));
+    assert!(said(&output).contains("policy"), "{}", said(&output));
+    let output = respondby().args(["--json", "rules", "check"]).arg(&bad).output().unwrap();
+    let problems = &json(&output)[0]["problems"];
+    assert_eq!(problems[1]["line"], 2, "{problems}");
+
+    let output = respondby().args(["rules", "check", "/no/such.toml"]).output().unwrap();
+    assert_eq!(code(&output), 1);
+    assert!(said(&output).contains("/no/such.toml"), "{}", said(&output));
+}

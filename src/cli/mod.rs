@@ -2,7 +2,11 @@
 //! standard output, for people or with `--json` for programs; what went wrong goes to standard error.
 //! Exit codes: 0 done or yes, 1 failed or no, 2 the command line itself was wrong.
 
+mod alerts;
 mod demo;
+mod desk;
+mod evidence;
+mod facts;
 mod migrate;
 mod output;
 mod rules;
@@ -40,6 +44,12 @@ struct Globals {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What people are told, and acknowledging it.
+    Alerts(alerts::Args),
+    /// Attach evidence to a dispute.
+    Evidence(evidence::Args),
+    /// What the merchant knows of an order.
+    Facts(facts::Args),
     /// Bring the database's schema up to date.
     Migrate(migrate::Args),
     /// Play a scripted month against stand-ins of the providers.
@@ -71,6 +81,9 @@ impl Globals {
 pub async fn run() -> ExitCode {
     let Cli { globals, command } = Cli::parse();
     let done = match command {
+        Command::Alerts(args) => alerts::run(args, &globals).await,
+        Command::Evidence(args) => evidence::run(args, &globals).await,
+        Command::Facts(args) => facts::run(args, &globals).await,
         Command::Migrate(args) => migrate::run(args, &globals).await,
         Command::Demo(args) => demo::run(args, &globals).await,
         Command::Sandbox(args) => sandbox::run(args, &globals).await,

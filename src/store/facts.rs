@@ -34,7 +34,7 @@ pub enum BadFacts {
 /// What happens to facts that are there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// New keys are added, keys that are there are replaced, `null` removes one.
+    /// A JSON Merge Patch (RFC 7396): objects are merged, other values replaced, `null` removes a key.
     Merge,
     Replace,
 }
@@ -162,12 +162,19 @@ pub enum SetError {
     Database(#[from] sqlx::Error),
 }
 
-/// Key by key at the top, as people expect of `delivered_at=…`: what lies deeper is replaced whole.
-fn merged(mut known: Map<String, Value>, new: &Map<String, Value>) -> Map<String, Value> {
-    for (key, value) in new {
+/// RFC 7396, section 2.
+fn merged(mut known: Map<String, Value>, patch: &Map<String, Value>) -> Map<String, Value> {
+    for (key, value) in patch {
         match value {
             Value::Null => _ = known.remove(key),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            Value::Object(inner) => {
+                let under = match known.remove(key) {
+                    Some(Value::Object(under)) => under,
+                    Some(_) | None => Map::new(),
+                };
+                known.insert(key.clone(), Value::Object(merged(under, inner)));
+            }
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 known.insert(key.clone(), value.clone());
             }
         }
@@ -275,10 +282,11 @@ mod tests {
     }
 
     #[test]
-    fn merging_replaces_keys_and_null_removes_them() {
+    fn merging_goes_into_objects_and_null_removes() {
         let map = |v: Value| object(v).unwrap();
-        let known = map(json!({"a": 1, "b": {"x": 1}, "c": 3}));
-        let new = map(json!({"b": {"y": 2}, "c": null, "d": [4]}));
-        assert_eq!(Value::Object(merged(known, &new)), json!({"a": 1, "b": {"y": 2}, "d": [4]}));
+        let known = map(json!({"a": 1, "b": {"x": 1, "z": 9}, "c": 3, "e": 5}));
+        let new = map(json!({"b": {"y": 2, "z": null}, "c": null, "d": [4], "e": {"f": null}}));
+        let wanted = json!({"a": 1, "b": {"x": 1, "y": 2}, "d": [4], "e": {}});
+        assert_eq!(Value::Object(merged(known, &new)), wanted);
     }
 }

@@ -4,6 +4,7 @@ mod support;
 
 mod alerts;
 mod cli;
+mod desk;
 mod embedded;
 mod evidence;
 mod facts;

@@ -1,0 +1,78 @@
+//! What commands of people at work share: the database beside a serving engine, and who is speaking.
+//! Knows nothing of what the commands do.
+
+use std::str::FromStr;
+
+use anyhow::{Context, bail, ensure};
+use sqlx::PgConnection;
+
+use super::Globals;
+use crate::store::evidence::{self, Named};
+use crate::store::{self, Opened};
+
+/// The name somebody acts under. Taken at their word: whoever can reach the database can do anything.
+#[derive(Debug, Clone)]
+pub(super) struct Person(String);
+
+impl Person {
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Person {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let fits = (1..=64).contains(&name.chars().count());
+        let shown = !name.chars().any(|c| c.is_control()) && name.trim() == name;
+        match fits && shown {
+            true => Ok(Self(name.to_owned())),
+            false => Err("a name is 1 to 64 visible characters, without spaces around it".to_owned()),
+        }
+    }
+}
+
+/// Joins the database of the configuration, works on one connection, and leaves.
+pub(super) async fn with_database<T>(
+    globals: &Globals,
+    work: impl AsyncFnOnce(&mut PgConnection) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let config = globals.load()?;
+    let opened = store::join(&config.database).await.context("cannot open the database")?;
+    let done = within(&opened, work).await;
+    // An embedded server that this command started is stopped however it went.
+    let closed = opened.close().await;
+    let done = done?;
+    closed?;
+    Ok(done)
+}
+
+async fn within<T>(
+    opened: &Opened,
+    work: impl AsyncFnOnce(&mut PgConnection) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    opened.check().await.with_context(|| format!("cannot reach the database {}", opened.shown))?;
+    let pending = store::pending_migrations(&opened.pool).await?;
+    ensure!(
+        pending.is_empty(),
+        "the database has not been brought up to date: run `respondby migrate` first"
+    );
+    let mut conn = opened.pool.acquire().await?;
+    work(&mut conn).await
+}
+
+/// The one dispute that a person means.
+pub(super) async fn dispute(conn: &mut PgConnection, word: &str) -> anyhow::Result<Named> {
+    let mut found = evidence::named(conn, word).await?;
+    match (found.pop(), found.as_slice()) {
+        (None, _) => bail!("there is no dispute `{word}`: give the provider's id, or ours"),
+        (Some(named), []) => Ok(named),
+        (Some(last), others) => {
+            let line =
+                |d: &Named| format!("  {} at {}/{} of {}", d.dispute_id, d.provider, d.account, d.merchant);
+            let lines: Vec<String> = others.iter().chain([&last]).map(line).collect();
+            bail!("`{word}` names {} disputes: say which by our id\n{}", lines.len(), lines.join("\n"))
+        }
+    }
+}

@@ -1,4 +1,5 @@
 //! `respondby demo`: the scripted month, told as it happens. Exits with 1 if a promise was broken.
+//! The plot is told elsewhere; here is how to ask for it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

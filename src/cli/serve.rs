@@ -1,4 +1,5 @@
 //! `respondby serve`: runs the engine until told to stop (SIGTERM or Ctrl-C), then drains.
+//! What is started, and in which order, is for `app` to know.
 
 use std::process::ExitCode;
 

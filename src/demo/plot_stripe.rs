@@ -1,4 +1,5 @@
 //! What happens to acme, which is paid through Stripe.
+//! Orders to the stand-in and nothing else: the engine is told by webhooks, as it would be in life.
 
 use serde_json::json;
 

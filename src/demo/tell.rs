@@ -1,4 +1,5 @@
 //! The month as it is told: one line for everything worth watching, from the history rows alone.
+//! Changes nothing, and knows no plot.
 
 use std::collections::HashMap;
 

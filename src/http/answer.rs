@@ -1,4 +1,5 @@
 //! What a sender is told: as little as there is. Refusals are problem+json (RFC 9457) without a detail.
+//! Why something was refused, the log and the metrics know; the sender does not.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};

@@ -1,4 +1,5 @@
 //! Reading a body: bounded in size, in time, and in what all bodies together may take of memory.
+//! Knows nothing of what a body means.
 
 use std::sync::Arc;
 use std::time::Duration;

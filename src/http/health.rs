@@ -1,4 +1,5 @@
 //! What those who run the process ask: is it alive, is it ready, what does it count.
+//! However many ask, the database is asked at most once a second.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -73,7 +73,8 @@ fn decoy() -> Account {
         account_id: 0,
         merchant: String::new(),
         name: String::new(),
-        provider: ProviderName::Stripe,
+        // Whichever comes first: it is only the default of an address that names none.
+        provider: ProviderName::ALL[0],
         webhook_secrets: vec![format!("whsec_{}", hex::encode(secret)).into()],
         credentials: Credentials::default(),
         base_url: None,

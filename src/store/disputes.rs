@@ -1,4 +1,5 @@
 //! Disputes as people look at them: lists, one in full, and the history as it grows.
+//! Reads only: what becomes of a dispute is for a turn to write.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,4 +1,5 @@
 //! Published rules: versions that never change, and which one is in force.
+//! Keeps texts: what they mean, the rules module knows.
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};

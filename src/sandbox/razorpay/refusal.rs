@@ -1,4 +1,5 @@
 //! Razorpay's error bodies, with the descriptions its dispute and document pages give.
+//! When each is given is for the operations to say.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
 //! Reading: one object or a page of them, newest first, with Stripe's cursors, filters and `expand`.
+//! Changes nothing in the world it reads.
 
 use serde_json::{Value, json};
 

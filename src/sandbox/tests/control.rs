@@ -1,3 +1,5 @@
+//! The control API: orders, time, and what it tells of the world.
+
 use super::*;
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! Faults: each does what it says, once, and to whom it is meant for.
+
 use super::*;
 
 fn form() -> [(&'static str, &'static str); 1] {

@@ -1,3 +1,5 @@
+//! The stand-in for Razorpay, asked over HTTP.
+
 use super::*;
 
 fn open() -> NewDispute {

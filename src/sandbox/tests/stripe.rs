@@ -1,3 +1,5 @@
+//! The stand-in for Stripe, asked over HTTP.
+
 use super::*;
 
 fn open() -> NewDispute {

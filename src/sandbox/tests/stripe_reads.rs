@@ -1,3 +1,5 @@
+//! The stand-in for Stripe: reading objects and pages.
+
 use super::*;
 
 fn ids(got: &Got) -> Vec<String> {

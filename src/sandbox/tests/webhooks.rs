@@ -1,3 +1,5 @@
+//! Webhooks of the stand-ins: signed, sent again, and disturbed on order.
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

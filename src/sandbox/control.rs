@@ -159,6 +159,18 @@ impl Control {
         })
     }
 
+    /// Stripe: thin notifications from now on, or snapshots again.
+    ///
+    /// # Errors
+    /// An unknown account.
+    pub fn set_thin_events(&self, account: Option<&str>, thin: bool) -> anyhow::Result<()> {
+        self.0.with(|world, _| {
+            let at = world.account_index(ProviderKind::Stripe, account)?;
+            world.accounts[at].spec.thin_events = thin;
+            Ok(())
+        })
+    }
+
     /// Rolls the signing secret. Stripe signs with the old one too for a day; Razorpay repeats older events
     /// with the secret they were first signed with.
     ///

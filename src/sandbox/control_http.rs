@@ -141,6 +141,8 @@ struct AccountChange {
     webhook_url: Option<Option<String>>,
     #[serde(default)]
     webhook_secret: Option<String>,
+    #[serde(default)]
+    thin_events: Option<bool>,
 }
 
 fn said<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Option<String>>, D::Error> {
@@ -159,6 +161,12 @@ async fn account(
     }
     if let Some(secret) = &change.webhook_secret {
         control.roll_webhook_secret(provider, Some(&name), secret)?;
+    }
+    if let Some(thin) = change.thin_events {
+        match provider {
+            ProviderKind::Stripe => control.set_thin_events(Some(&name), thin)?,
+            ProviderKind::Razorpay => Err(anyhow::anyhow!("Razorpay has no thin events"))?,
+        }
     }
     Ok(overview(State(control)).await)
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 /// Larger bodies are cut off before they are read whole.
-const BODY_BYTES_MAX: usize = 16 << 20;
+pub(super) const BODY_BYTES_MAX: usize = 16 << 20;
 
 #[derive(Debug, Clone)]
 pub(super) struct Part {

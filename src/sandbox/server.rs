@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Response};
 use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::control::{Control, Shared};
-use super::reply::{Incoming, Reply};
+use super::reply::{BODY_BYTES_MAX, Incoming, Reply};
 use super::world::World;
 use super::{ProviderKind, SandboxAccount, control_http, delivery, razorpay, stripe};
 use crate::clock::Clock;
@@ -198,7 +198,9 @@ async fn serve(stream: TcpStream, router: Router, cancelled: CancellationToken) 
 }
 
 fn provider_router(shared: &Arc<Shared>, provider: ProviderKind) -> Router {
-    Router::new().fallback(answer).with_state((shared.clone(), provider))
+    // axum's own limit would refuse uploads that the providers take.
+    let limit = DefaultBodyLimit::max(BODY_BYTES_MAX);
+    Router::new().fallback(answer).layer(limit).with_state((shared.clone(), provider))
 }
 
 async fn answer(

@@ -126,7 +126,9 @@ async fn files_are_checked_kept_and_given_back() {
         got(bench.stripe(Method::POST, "/v1/files").multipart(form))
     };
     assert_eq!(upload(b"plain text".to_vec(), "dispute_evidence").await.body["error"]["param"], "file");
-    assert_eq!(upload([PDF, &[b'x'; 5_000_000]].concat(), "dispute_evidence").await.status, 400);
+    let sized = |n: usize| [PDF, &vec![b'x'; n - PDF.len()]].concat();
+    assert_eq!(upload(sized(5_000_000), "dispute_evidence").await.status, 200);
+    assert_eq!(upload(sized(5_000_001), "dispute_evidence").await.body["error"]["param"], "file");
     assert_eq!(upload(PDF.to_vec(), "holiday_picture").await.body["error"]["param"], "purpose");
     let no_file = reqwest::multipart::Form::new().text("purpose", "dispute_evidence");
     let missing = got(bench.stripe(Method::POST, "/v1/files").multipart(no_file)).await;

@@ -1,0 +1,23 @@
+//! Runs the stand-ins on free ports and prints their addresses as one line of JSON, until standard input
+//! ends. This is what `bin/sdk-check` drives with the official SDKs.
+
+use respondby::sandbox::{RunOptions, SandboxPorts, run};
+use tokio::io::{AsyncReadExt, stdin};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = RunOptions {
+        listen: "127.0.0.1".parse()?,
+        ports: SandboxPorts::default(),
+        webhook_url: None,
+        seed: 1,
+        thin_events: false,
+        movable_clock: true,
+        json: true,
+    };
+    run(options, async {
+        // Whoever started this closes its end when it is done, even when it is killed.
+        _ = stdin().read_to_end(&mut Vec::new()).await;
+    })
+    .await
+}

@@ -1,7 +1,8 @@
 //! The handle by which people, the demo and tests drive the sandbox. Cheap to clone. The control port offers
 //! the same over HTTP.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -18,6 +19,14 @@ use super::world::{World, instant};
 use super::{ProviderKind, delivery};
 use crate::clock::Clock;
 
+/// A webhook that takes longer counts as failed (Razorpay's documented limit; Stripe publishes none).
+const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Redirects count as failures at both providers.
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(WEBHOOK_TIMEOUT)
+}
+
 /// What the servers, the deliverer and the handles share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -27,12 +36,39 @@ pub(super) struct Shared {
     pub news: Notify,
     /// Held by whoever delivers webhooks: one at a time, so that their order is theirs alone.
     pub delivering: tokio::sync::Mutex<()>,
-    pub client: reqwest::Client,
+    /// For webhooks to plain addresses nearby: past any proxy, and without reading the machine's
+    /// certificates, which takes longer than starting everything else.
+    pub plain: reqwest::Client,
+    secure: OnceLock<reqwest::Client>,
 }
 
 impl Shared {
-    pub fn new(clock: Clock, world: World, client: reqwest::Client) -> Self {
-        Self { clock, world: Mutex::new(world), news: Notify::new(), delivering: Default::default(), client }
+    pub fn new(clock: Clock, world: World) -> reqwest::Result<Self> {
+        Ok(Self {
+            clock,
+            world: Mutex::new(world),
+            news: Notify::new(),
+            delivering: Default::default(),
+            plain: client().no_proxy().tls_certs_only([]).build()?,
+            secure: OnceLock::new(),
+        })
+    }
+
+    /// The client for a webhook address.
+    ///
+    /// # Errors
+    /// The machine's certificates cannot be read.
+    pub fn client_for(&self, url: &str) -> reqwest::Result<reqwest::Client> {
+        if !url.starts_with("https:") {
+            return Ok(self.plain.clone());
+        }
+        match self.secure.get() {
+            Some(made) => Ok(made.clone()),
+            None => {
+                let made = client().build()?;
+                Ok(self.secure.get_or_init(|| made).clone())
+            }
+        }
     }
 
     /// Works on the settled world at the sandbox's now, and wakes the deliverer.

@@ -47,7 +47,10 @@ pub(super) async fn deliver_due(shared: &Shared) {
     let until = shared.clock.now();
     while let Some(dispatch) = shared.quietly(|world, now| next(world, until, now)) {
         let n = dispatch.n;
-        let (status, error) = post(&shared.client, dispatch).await;
+        let (status, error) = match shared.client_for(&dispatch.url) {
+            Ok(client) => post(&client, dispatch).await,
+            Err(error) => (None, Some(error.to_string())),
+        };
         shared.quietly(|world, now| settle(world, n, WebhookAttempt { at: now, status, error }));
     }
 }

@@ -4,7 +4,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -25,9 +24,6 @@ use super::reply::{BODY_BYTES_MAX, Incoming, Reply};
 use super::world::World;
 use super::{ProviderKind, SandboxAccount, control_http, delivery, razorpay, stripe};
 use crate::clock::Clock;
-
-/// A webhook that takes longer counts as failed (Razorpay's documented limit; Stripe publishes none).
-const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
@@ -79,13 +75,9 @@ impl Sandbox {
     pub async fn start_on(config: SandboxConfig, ports: SandboxPorts) -> anyhow::Result<Sandbox> {
         // A second installation answers with an error that changes nothing.
         _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(WEBHOOK_TIMEOUT)
-            .build()
-            .context("building the client that sends webhooks")?;
         let world = World::new(config.accounts, config.seed)?;
-        let shared = Arc::new(Shared::new(config.clock, world, client));
+        let shared = Shared::new(config.clock, world).context("building the client that sends webhooks")?;
+        let shared = Arc::new(shared);
         let host = config.listen.ip();
         let (control_listener, control_address) = bind(host, ports.control).await?;
         let (stripe_listener, stripe_address) = bind(host, ports.stripe).await?;

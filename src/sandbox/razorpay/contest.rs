@@ -19,11 +19,12 @@ pub(super) fn submits(body: &Value) -> bool {
 pub(super) fn contest(world: &mut World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
     let dispute = world.razorpay.dispute(call.account, id)?;
     super::may_act(dispute, call.at)?;
-    let submit = match &call.body["action"] {
-        Value::Null => false,
-        action if action == "draft" => false,
-        action if action == "submit" => true,
-        _ => return Err(Refusal::bad_request("The selected action is invalid", Some("action"))),
+    let action = &call.body["action"];
+    let submit = match action.as_str() {
+        Some("submit") => true,
+        Some("draft") => false,
+        None if action.is_null() => false,
+        Some(_) | None => return Err(Refusal::bad_request("The selected action is invalid", Some("action"))),
     };
     let evidence = merged(dispute, &call.body)?;
     let known = |id: &String| world.razorpay.has_document(call.account, id);
@@ -71,14 +72,14 @@ fn amount(value: &Value, whole: i64) -> Result<Option<i64>, Refusal> {
 }
 
 fn summary(value: &Value) -> Result<Option<String>, Refusal> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) if text.chars().count() <= SUMMARY_CHARS_MAX => Ok(Some(text.clone())),
-        Value::String(_) => {
+    match value.as_str() {
+        None if value.is_null() => Ok(None),
+        Some(text) if text.chars().count() <= SUMMARY_CHARS_MAX => Ok(Some(text.to_owned())),
+        Some(_) => {
             let description = format!("The summary may not be greater than {SUMMARY_CHARS_MAX} characters.");
             Err(Refusal::bad_request(description, Some("summary")))
         }
-        _ => Err(Refusal::bad_request("The summary must be a string.", Some("summary"))),
+        None => Err(Refusal::bad_request("The summary must be a string.", Some("summary"))),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Razorpay's error bodies, with the descriptions its dispute and document pages give.
-//! When each is given is for the operations to say.
+//! Razorpay's error bodies, with the descriptions its dispute and document pages give. Knows no state: it is
+//! told what is wrong.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Reading: one object or a page of them, newest first, with Stripe's cursors, filters and `expand`.
-//! Changes nothing in the world it reads.
+//! Reading: one object or a page of them, newest first, with Stripe's cursors, filters and `expand`. Changes
+//! nothing.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! The control API: orders, time, and what it tells of the world.
+//! The control port and its handle: orders carried out, nonsense refused with a sentence, time moved.
+//! Knows of the providers only what an order names.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! Faults: each does what it says, once, and to whom it is meant for.
+//! Every trouble that can be ordered, with the effect it must or must not have and the answer it gives.
+//! The effect is read from the state and the ledger, never from the answer.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! The stand-in for Razorpay, asked over HTTP.
+//! The Razorpay stand-in, endpoint by endpoint and refusal by refusal, over HTTP.
+//! Written from the provider's pages, not from the stand-in's code.
 
 use super::*;
 

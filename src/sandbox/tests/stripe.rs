@@ -1,4 +1,5 @@
-//! The stand-in for Stripe, asked over HTTP.
+//! What Stripe's stand-in does to a dispute: staging, submitting, closing, idempotency, lapses, decisions.
+//! Written from the provider's pages, not from the stand-in's code.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! The stand-in for Stripe: reading objects and pages.
+//! What Stripe's stand-in shows: lists, cursors, expansion, files, events, warnings, headers.
+//! Written from the provider's pages, not from the stand-in's code.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! Webhooks of the stand-ins: signed, sent again, and disturbed on order.
+//! Webhooks on the wire: signatures computed here once more, repeats, patience, and every fault of delivery.
+//! Must not use the sandbox's own signing.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -1,5 +1,5 @@
 //! The Razorpay stand-in, endpoint by endpoint and refusal by refusal, over HTTP.
-//! Written from the provider's pages, not from the stand-in's code.
+//! Expectations are those of the provider sheets; no adapter of the engine takes part.
 
 use super::*;
 

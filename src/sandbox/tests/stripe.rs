@@ -1,5 +1,5 @@
 //! What Stripe's stand-in does to a dispute: staging, submitting, closing, idempotency, lapses, decisions.
-//! Written from the provider's pages, not from the stand-in's code.
+//! Expectations are those of the provider sheets; no adapter of the engine takes part.
 
 use super::*;
 

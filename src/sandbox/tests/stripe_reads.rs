@@ -1,5 +1,5 @@
 //! What Stripe's stand-in shows: lists, cursors, expansion, files, events, warnings, headers.
-//! Written from the provider's pages, not from the stand-in's code.
+//! Expectations are those of the provider sheets; no adapter of the engine takes part.
 
 use super::*;
 

@@ -216,7 +216,6 @@ impl Engine {
     fn start_worker(&mut self, config: &Config) -> Vec<http::Role> {
         let shop = Arc::new(self.shop.clone());
         let often = Duration::from_millis(config.worker.poll_every_ms);
-        let bells = &self.shop.bells;
         let quiet = Bell::default();
         let mut roles = vec![
             self.run(
@@ -238,24 +237,32 @@ impl Engine {
         if !config.worker.roles.contains(&Role::Worker) {
             return roles;
         }
+        roles.extend(self.start_steps(&shop, often));
+        roles
+    }
+
+    /// One loop for each kind of work.
+    fn start_steps(&self, shop: &Arc<Shop>, often: Duration) -> Vec<http::Role> {
+        let bells = &self.shop.bells;
+        let quiet = Bell::default();
         let backlog = Arc::new(tokio::sync::Mutex::new(Backlog::default()));
         let wake = move |shop: Arc<Shop>| -> Pass {
             let backlog = backlog.clone();
             Box::pin(async move { worker::wake(&shop, &mut *backlog.lock().await).await })
         };
-        roles.extend([
+        vec![
             self.run(
                 "apply",
                 &bells.apply,
                 often,
-                passes(&shop, |s| Box::pin(async move { worker::apply(&s).await })),
+                passes(shop, |s| Box::pin(async move { worker::apply(&s).await })),
             ),
-            self.run("wake", &bells.wake, often, passes(&shop, wake)),
+            self.run("wake", &bells.wake, often, passes(shop, wake)),
             self.run(
                 "act",
                 &bells.act,
                 often,
-                passes(&shop, |s| Box::pin(async move { worker::act(&s).await })),
+                passes(shop, |s| Box::pin(async move { worker::act(&s).await })),
             ),
             self.run("notify", &bells.notify, often, {
                 let notifier = self.notifier.clone();
@@ -268,22 +275,21 @@ impl Engine {
                 "list",
                 &quiet,
                 often,
-                passes(&shop, |s| Box::pin(async move { worker::reconcile_accounts(&s).await })),
+                passes(shop, |s| Box::pin(async move { worker::reconcile_accounts(&s).await })),
             ),
             self.run(
                 "fetch",
                 &bells.reconcile,
                 often,
-                passes(&shop, |s| Box::pin(async move { worker::reconcile_fetches(&s).await })),
+                passes(shop, |s| Box::pin(async move { worker::reconcile_fetches(&s).await })),
             ),
             self.run(
                 "check",
                 &quiet,
                 often,
-                passes(&shop, |s| Box::pin(async move { worker::reconcile_disputes(&s).await })),
+                passes(shop, |s| Box::pin(async move { worker::reconcile_disputes(&s).await })),
             ),
-        ]);
-        roles
+        ]
     }
 
     /// Runs one step in a loop of its own; returns how it is doing, for readiness.

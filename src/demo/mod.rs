@@ -9,6 +9,7 @@ mod script;
 mod stage;
 mod tell;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::Context;
@@ -42,7 +43,8 @@ pub async fn play(dir: &Path, listen: &str, say: &mut (dyn FnMut(&str) + Send)) 
     let mut play = Play {
         stage,
         names: Names::default(),
-        told_until: stage::start_of_month() - TimeDelta::days(1),
+        told_until: stage::start_of_month(),
+        told: HashSet::new(),
         say,
     };
     play.introduce();
@@ -63,6 +65,7 @@ struct Play<'a> {
     stage: Stage,
     names: Names,
     told_until: DateTime<Utc>,
+    told: HashSet<i64>,
     say: &'a mut (dyn FnMut(&str) + Send),
 }
 
@@ -95,6 +98,10 @@ impl Play<'_> {
         let now = self.stage.clock.now();
         let mut conn = self.stage.engine.shop.pool.acquire().await?;
         for entry in disputes::history_between(&mut conn, self.told_until, now).await? {
+            // The clock stands still while steps run: more is written at an instant that was told of already.
+            if !self.told.insert(entry.history_id) {
+                continue;
+            }
             if let Some(what) = tell::words(&entry) {
                 let name = self.names.of(&entry.dispute_ref);
                 (self.say)(&tell::line(entry.at, &entry.provider, name, &what));
@@ -151,7 +158,7 @@ impl Play<'_> {
             Act::Says(words) => (self.say)(&format!("{}  ~ {words}", tell::at(now))),
         }
         self.stage.settle().await?;
-        Ok(())
+        self.tell().await
     }
 
     fn reference(&self, name: &str) -> anyhow::Result<String> {

@@ -37,6 +37,8 @@ fn answered(all: &mut Vec<Scene>) {
             .window(6 * DAY)
             .edit(|d| d.status = Some("closed".to_owned()))
             .0,
+        razorpay(DAY + 3 * HOUR, "wrong-sum", "chargeback", "12.5", 45_000).window(5 * DAY).0,
+        razorpay(DAY + 4 * HOUR, "no-auth", "chargeback", "11.3", 72_000).window(5 * DAY).0,
         says(4 * DAY, "UPI: one day to answer, on a Thursday night"),
         razorpay(
             4 * DAY + 11 * HOUR,

@@ -54,7 +54,7 @@ fn answered(all: &mut Vec<Scene>) {
             .proofs(&[Field::RefundDocumentation])
             .then("won", 4 * DAY)
             .0,
-        stripe(2 * DAY + HOUR, "socks", "unrecognized", 2_200, "gbp").window(13 * DAY).0,
+        stripe(2 * DAY + HOUR, "socks", "unrecognized", 1_800, "gbp").window(13 * DAY).0,
     ]);
 }
 

@@ -161,7 +161,8 @@ listen = "{listen}"
 [secrets]
 key = "file:sealing-key"
 [reconcile]
-calls_per_s = 1000.0
+every_s = 21600
+calls_per_s = 100.0
 [log]
 format = "pretty"
 filter = "warn"

@@ -54,12 +54,12 @@ pub fn words(entry: &Entry) -> Option<String> {
         "answered_elsewhere" => {
             "somebody answered in the provider's dashboard; our plan is cancelled".to_owned()
         }
-        "settled" | "reversed" | "revived" => format!("{} ({})", text("to"), text("word")),
+        "settled" | "reversed" | "revived" => format!("the provider says: {}", text("word")),
         "at_margin" => format!("at the margin: {} instead of {}", text("instead"), text("decided")),
         "paged" => "PAGED: the record shows no response and time is running out".to_owned(),
         "missed" => "MISSED: the deadline has passed without a response".to_owned(),
         "action_unknown" => {
-            format!("no answer to {}: the record will tell ({})", text("action"), text("why"))
+            format!("no answer to {} that can be trusted: the record will tell", text("action"))
         }
         "action_sent" => format!("{} was answered well, the record does not show it yet", text("action")),
         "action_refused" => format!("the provider refuses to {}: {}", text("action"), text("why")),
@@ -94,18 +94,12 @@ fn decided(detail: &Value) -> Option<String> {
 
 fn ordered(detail: &Value) -> String {
     let by = detail["by"].as_str().unwrap_or_default();
-    let command = match &detail["command"] {
-        Value::String(word) => word.clone(),
-        other => other.as_object().and_then(|o| o.keys().next().cloned()).unwrap_or_default(),
-    };
-    format!("{by} orders: {command}")
+    format!("{by} orders: {}", answer(&detail["command"]))
 }
 
 fn answer(value: &Value) -> String {
-    match value {
-        Value::String(word) => word.clone(),
-        other => other.as_object().and_then(|o| o.keys().next().cloned()).unwrap_or_default(),
-    }
+    let with_arguments = || value.as_object().and_then(|o| o.keys().next().cloned());
+    value.as_str().map(str::to_owned).or_else(with_arguments).unwrap_or_default()
 }
 
 fn money(value: &Value) -> String {

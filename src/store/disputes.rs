@@ -172,7 +172,7 @@ pub async fn history(
     rows.iter().map(entry).collect()
 }
 
-/// What was written between two instants, of every dispute: for a live account of what goes on.
+/// What was written from one instant to another, both included, of every dispute: for a live account of what goes on.
 pub async fn history_between(
     conn: &mut PgConnection,
     after: DateTime<Utc>,
@@ -184,7 +184,7 @@ pub async fn history_between(
          from history h
          join disputes d on d.merchant_id = h.merchant_id and d.dispute_id = h.dispute_id
          join accounts a on a.merchant_id = d.merchant_id and a.account_id = d.account_id
-         where h.at > $1 and h.at <= $2
+         where h.at >= $1 and h.at <= $2
          order by h.at, h.history_id",
     )
     .bind(after)

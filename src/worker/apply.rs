@@ -30,12 +30,12 @@ fn stepped(done: usize) -> Stepped {
 
 /// Data that the database refuses, as opposed to a database that is in trouble.
 fn is_about_a_row(error: &sqlx::Error) -> bool {
-    match error {
-        // Class 22 data exception, 23 integrity constraint violation.
-        sqlx::Error::Database(e) => e.code().is_some_and(|c| c.starts_with("22") || c.starts_with("23")),
-        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_) => true,
-        _ => false,
-    }
+    // Class 22 data exception, 23 integrity constraint violation.
+    let data = |code: &str| code.starts_with("22") || code.starts_with("23");
+    let refused = error.as_database_error().and_then(|e| e.code()).is_some_and(|code| data(&code));
+    let coding =
+        matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_));
+    refused || coding
 }
 
 async fn batch(shop: &Shop, limit: i64) -> sqlx::Result<usize> {

@@ -1,8 +1,10 @@
 //! Where each kind of evidence goes at Stripe, what fits there, and how a packet is written as form fields.
 //! Limits: docs.stripe.com/api/disputes/update and /file-upload. Knows no network.
 
+use std::collections::BTreeMap;
+
 use crate::dispute::Capabilities;
-use crate::evidence::{Field, FieldKind, Packet};
+use crate::evidence::{Field, Packet};
 use crate::providers::http::is_plain_ref;
 
 const LONG: usize = 20_000;
@@ -21,7 +23,6 @@ pub enum Place {
     File {
         name: &'static str,
     },
-    Nowhere,
 }
 
 const fn text(name: &'static str, chars_max: usize) -> Place {
@@ -61,16 +62,18 @@ pub const fn place(field: Field) -> Place {
         Field::RefundPolicy => file("refund_policy"),
         Field::ServiceDocumentation => file("service_documentation"),
         Field::ShippingDocumentation => file("shipping_documentation"),
-        Field::UncategorizedFile => file("uncategorized_file"),
-        Field::AccessActivityDocumentation
+        // What Stripe has no place of its own for goes where anything may go, and there is room for one.
+        Field::UncategorizedFile
+        | Field::AccessActivityDocumentation
         | Field::CancellationDocumentation
         | Field::ExplanationLetter
         | Field::RefundDocumentation
-        | Field::TermsAndConditions => Place::Nowhere,
+        | Field::TermsAndConditions => file(FREE_FILE),
     }
 }
 
 const FREE_TEXT: &str = "uncategorized_text";
+const FREE_FILE: &str = "uncategorized_file";
 
 /// Stripe's name and the text for each text field of the packet. Summary and free text share one place.
 fn texts(packet: &Packet) -> Vec<(&'static str, usize, String)> {
@@ -94,7 +97,7 @@ pub fn form(packet: &Packet) -> Vec<(String, String)> {
     let texts = texts(packet).into_iter().map(|(name, _, words)| (format!("evidence[{name}]"), words));
     let files = packet.files.iter().filter_map(|(field, ids)| match (place(*field), ids.first()) {
         (Place::File { name }, Some(id)) => Some((format!("evidence[{name}]"), id.clone())),
-        (Place::File { .. } | Place::Text { .. } | Place::Nowhere, _) => None,
+        (Place::File { .. } | Place::Text { .. }, _) => None,
     });
     texts.chain(files).collect()
 }
@@ -124,7 +127,6 @@ fn lint_text(packet: &Packet, faults: &mut Vec<String>) {
             }
             Place::Text { .. } => {}
             Place::File { .. } => faults.push(format!("`{field}` takes a file and is given text")),
-            Place::Nowhere => faults.push(format!("Stripe has no place for `{field}`")),
         }
     }
     let texts = texts(packet);
@@ -141,17 +143,16 @@ fn lint_text(packet: &Packet, faults: &mut Vec<String>) {
 }
 
 fn lint_files(packet: &Packet, faults: &mut Vec<String>) {
+    let mut taken: BTreeMap<&'static str, Field> = BTreeMap::new();
     for (field, ids) in &packet.files {
-        match (place(*field), field.kind()) {
-            (Place::Text { .. }, _) | (Place::Nowhere, FieldKind::Text) => {
-                faults.push(format!("`{field}` takes text and is given a file"));
-                continue;
-            }
-            (Place::Nowhere, FieldKind::File) => {
-                faults.push(format!("Stripe has no place for `{field}`: use `uncategorized_file`"));
-                continue;
-            }
-            (Place::File { .. }, _) => {}
+        let Place::File { name } = place(*field) else {
+            faults.push(format!("`{field}` takes text and is given a file"));
+            continue;
+        };
+        if let Some(other) = taken.insert(name, *field) {
+            faults.push(format!(
+                "`{other}` and `{field}` both go to Stripe's one `{name}`: join them in one file"
+            ));
         }
         match ids.as_slice() {
             [] => faults.push(format!("`{field}` names no file: leave it out")),

@@ -1,0 +1,146 @@
+//! What cannot be taken back: accept and submit. Read, send at most once, read again.
+
+use chrono::TimeDelta;
+
+use super::{PROVED, RETRY_MAX, RETRY_MIN, SETTLE, Task};
+use crate::crash;
+use crate::dispute::{CycleState, Source};
+use crate::engine::ActionState;
+use crate::providers::{Answer, CallLog, Record};
+use crate::store::actions::{self, Standing};
+use crate::worker::read::{self, Looked};
+
+impl Task<'_> {
+    /// Read, send at most once, read again.
+    pub(super) async fn irreversible(&self, logs: &mut Vec<CallLog>) -> anyhow::Result<Standing> {
+        if let Some(standing) = self.settled_by_record(logs).await? {
+            return Ok(standing);
+        }
+        // The record asks for a response still. A call that may be on its way is waited for.
+        if let Some(standing) = self.wait_for_earlier_call() {
+            return Ok(standing);
+        }
+        if self.around.killed {
+            return Ok(self.later(self.now() + RETRY_MAX, "the kill switch is on"));
+        }
+        let now = self.now();
+        let go = {
+            let mut conn = self.shop.pool.acquire().await?;
+            actions::mark_sent(&mut conn, self.action, now).await?
+        };
+        if !go {
+            return Ok(
+                self.later(now + RETRY_MIN, "not sent: the lease, the plan or the kill switch changed")
+            );
+        }
+        crash::point("act.sent");
+        let answer = self.call(logs).await;
+        crash::point("act.answered");
+        self.after_call(answer, logs).await
+    }
+
+    /// What the provider's record already settles; `None` when it asks for a response still.
+    async fn settled_by_record(&self, logs: &mut Vec<CallLog>) -> anyhow::Result<Option<Standing>> {
+        let looked =
+            read::look_up(self.shop, &self.account, &self.around.dispute_ref, Source::ReadBack, logs).await?;
+        match looked {
+            Looked::Seen(_) => {}
+            Looked::NotNow { after, why } => {
+                let due_at = after.and_then(|a| TimeDelta::from_std(a).ok()).map(|a| self.now() + a);
+                return Ok(Some(self.later(due_at.unwrap_or(self.backoff()), &why)));
+            }
+            Looked::Refused(why) | Looked::NotUnderstood(why) => {
+                return Ok(Some(self.later(self.backoff(), &format!("the record cannot be read: {why}"))));
+            }
+        }
+        if self.still_open().await? {
+            return Ok(None);
+        }
+        let sent_before = self.action.state != ActionState::Wanted;
+        Ok(Some(match sent_before {
+            true => Standing::Done,
+            false => {
+                Standing::Cancelled { why: "the provider's record shows that no response is owed".into() }
+            }
+        }))
+    }
+
+    async fn still_open(&self) -> anyhow::Result<bool> {
+        let mut conn = self.shop.pool.acquire().await?;
+        let around = actions::circumstances(&mut conn, self.action).await?;
+        Ok(around.cycle_state == CycleState::Open)
+    }
+
+    fn wait_for_earlier_call(&self) -> Option<Standing> {
+        let sent_at = self.action.sent_at?;
+        let since = self.now() - sent_at;
+        let keyed = self.shop.world.registry.get(self.account.provider).capabilities().idempotency_key;
+        let why = "the record does not show the call yet".to_owned();
+        match self.action.state {
+            ActionState::Sent | ActionState::Unknown if since >= PROVED => {
+                let why = format!(
+                    "{} min after the call the record still asks for a response",
+                    since.num_minutes()
+                );
+                Some(Standing::Regenerate { due_at: self.now(), why })
+            }
+            // The answer was good: only the record lags.
+            ActionState::Sent => {
+                Some(Standing::Unconfirmed { due_at: self.backoff().min(sent_at + PROVED), why })
+            }
+            ActionState::Unknown if since < SETTLE && !keyed => {
+                Some(Standing::Unknown { due_at: sent_at + SETTLE, why })
+            }
+            ActionState::Unknown
+            | ActionState::Wanted
+            | ActionState::Done
+            | ActionState::Refused
+            | ActionState::Cancelled => None,
+        }
+    }
+
+    async fn after_call(&self, answer: Answer<Record>, logs: &mut Vec<CallLog>) -> anyhow::Result<Standing> {
+        match answer {
+            Answer::Receipt(record) => {
+                read::take_in(self.shop, &self.account, &record, Source::Receipt).await?;
+                self.confirm(logs).await
+            }
+            Answer::Retry { after, why } => {
+                let due_at = after.and_then(|a| TimeDelta::from_std(a).ok()).map(|a| self.now() + a);
+                let due_at = due_at.unwrap_or(self.backoff());
+                // An earlier request of this generation may have landed: then only the record can tell.
+                Ok(match self.action.sent_at {
+                    Some(_) => Standing::Unknown { due_at, why },
+                    None => Standing::Again { due_at, why },
+                })
+            }
+            Answer::Unknown { why } => Ok(Standing::Unknown { due_at: self.backoff(), why }),
+            Answer::Refused { status, code, reason } => {
+                let why = format!("HTTP {status} {}: {reason}", code.unwrap_or_default());
+                match self.settled_after_refusal(logs).await? {
+                    true => Ok(Standing::Done),
+                    false => Ok(Standing::Refused { why }),
+                }
+            }
+        }
+    }
+
+    /// The read-back after a good answer: done only when the provider's own record shows it.
+    async fn confirm(&self, logs: &mut Vec<CallLog>) -> anyhow::Result<Standing> {
+        let dispute_ref = &self.around.dispute_ref;
+        let looked = read::look_up(self.shop, &self.account, dispute_ref, Source::ReadBack, logs).await?;
+        let read_back = matches!(looked, Looked::Seen(_));
+        if read_back && !self.still_open().await? {
+            return Ok(Standing::Done);
+        }
+        let why = "answered well; the provider's record does not show it yet".to_owned();
+        Ok(Standing::Unconfirmed { due_at: self.backoff(), why })
+    }
+
+    /// A refusal after an earlier request of ours that did land ("already under review") is a confirmation.
+    async fn settled_after_refusal(&self, logs: &mut Vec<CallLog>) -> anyhow::Result<bool> {
+        let dispute_ref = &self.around.dispute_ref;
+        let looked = read::look_up(self.shop, &self.account, dispute_ref, Source::ReadBack, logs).await?;
+        Ok(matches!(looked, Looked::Seen(_)) && !self.still_open().await?)
+    }
+}

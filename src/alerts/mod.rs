@@ -5,6 +5,8 @@
 mod notice;
 mod rounds;
 
+#[cfg(test)]
+pub(crate) use notice::tests::page as example_notice;
 pub use notice::{Notice, Subject, print_instant, print_left};
 pub use rounds::{Outcome, Round, Settled, Standing, Timing, round, settle};
 
@@ -78,6 +80,3 @@ mod tests {
         assert!(!is_moot(CHANNEL_STOPPED, None, None), "alerts about the engine have no cycle");
     }
 }
-
-#[cfg(test)]
-pub(crate) use notice::tests::page as example_notice;

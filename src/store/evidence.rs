@@ -232,10 +232,10 @@ fn put(attached: &mut Attached, row: EvidenceRow) -> anyhow::Result<()> {
         if !ids.contains(&id) {
             ids.push(id);
         }
-    } else if let Some((file_id, name)) = row.file_id.zip(row.file_name) {
-        if !attached.to_upload.iter().any(|f| f.file_id == file_id) {
-            attached.to_upload.push(ToUpload { file_id, name, field });
-        }
+    } else if let Some((file_id, name)) = row.file_id.zip(row.file_name)
+        && !attached.to_upload.iter().any(|f| f.file_id == file_id)
+    {
+        attached.to_upload.push(ToUpload { file_id, name, field });
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
-use crate::dispute::MerchantId;
+use crate::dispute::{DisputeId, MerchantId};
 
 /// The largest facts about one subject, bytes of JSON.
 pub const FACTS_BYTES_MAX: usize = 256 * 1024;
@@ -234,6 +234,30 @@ pub async fn get(
     )
     .bind(merchant_id)
     .bind(subject)
+    .fetch_optional(conn)
+    .await
+}
+
+/// The ids under which a merchant's own system may know of a dispute.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct KnownAs {
+    pub payment_ref: Option<String>,
+    pub charge_ref: Option<String>,
+    pub dispute_ref: String,
+}
+
+pub async fn known_as(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    dispute_id: DisputeId,
+) -> sqlx::Result<Option<KnownAs>> {
+    sqlx::query_as(
+        "select payment_ref, charge_ref, dispute_ref
+        from disputes
+        where merchant_id = $1 and dispute_id = $2",
+    )
+    .bind(merchant_id)
+    .bind(dispute_id)
     .fetch_optional(conn)
     .await
 }

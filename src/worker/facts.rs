@@ -13,10 +13,10 @@ use sqlx::PgPool;
 
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
-use crate::dispute::MerchantId;
+use crate::dispute::DisputeId;
 use crate::observe::record;
-use crate::providers::CallLog;
 use crate::providers::http::{Http, Response, TimeOuts};
+use crate::providers::{Account, CallLog};
 use crate::standard_webhooks::{self, ID_HEADER, Key, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use crate::store::facts::{self, FACTS_BYTES_MAX, Mode, NewFacts};
 
@@ -142,16 +142,27 @@ impl FactsAsker {
         }
     }
 
-    /// Asks once and keeps what was answered, beside what was set by hand.
+    /// Asks once about a dispute of this account and keeps what is answered, beside what was set by hand. No
+    /// connection is held while the merchant's system is asked.
     pub async fn pull_and_keep(
         &self,
         pool: &PgPool,
-        merchant_id: MerchantId,
-        asked: &Asked<'_>,
+        account: &Account,
+        dispute_id: DisputeId,
     ) -> anyhow::Result<(PullOutcome, Vec<CallLog>)> {
-        let (outcome, logs) = self.pull(asked).await;
+        let known = facts::known_as(&mut *pool.acquire().await?, account.merchant_id, dispute_id).await?;
+        let known = known.context("there is no such dispute to ask about")?;
+        let asked = Asked {
+            merchant: &account.merchant,
+            provider: account.provider.as_str(),
+            account: &account.name,
+            payment_ref: known.payment_ref.as_deref(),
+            charge_ref: known.charge_ref.as_deref(),
+            dispute_ref: &known.dispute_ref,
+        };
+        let (outcome, logs) = self.pull(&asked).await;
         if let PullOutcome::Known(facts) = &outcome {
-            let new = NewFacts::new(merchant_id, asked.subject(), facts.clone())?;
+            let new = NewFacts::new(account.merchant_id, asked.subject(), facts.clone())?;
             let mut tx = pool.begin().await?;
             facts::set(&mut tx, &new, Mode::Merge, SOURCE, self.clock.now()).await?;
             tx.commit().await?;

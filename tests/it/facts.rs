@@ -2,8 +2,14 @@
 //! at once.
 
 use chrono::TimeDelta;
+use respondby::clock::Clock;
+use respondby::config::Config;
+use respondby::providers::{Account, Credentials, ProviderName};
 use respondby::store::facts::{self, Mode, NewFacts, Set};
+use respondby::worker::facts::{FactsAsker, PullOutcome};
 use serde_json::{Value, json};
+use wiremock::matchers::{path, query_param};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::{Database, world};
 
@@ -102,4 +108,78 @@ async fn new_facts_wake_the_open_cycles_they_are_about_and_no_other() {
             .await
             .unwrap();
     assert_eq!(wakes, [Some(now), Some(now), None], "a wake is only ever brought forward");
+}
+
+fn asker(text: &str, secret: &str) -> anyhow::Result<FactsAsker> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("respondby.toml");
+    std::fs::write(&file, text).unwrap();
+    let config = Config::read(Some(&file), [("KEY".to_owned(), secret.to_owned())]).unwrap();
+    FactsAsker::new(&config, Clock::frozen_at(world::noon()))
+}
+
+fn account() -> Account {
+    Account {
+        merchant_id: 1,
+        account_id: 10,
+        merchant: "shop".into(),
+        name: "shop-eu".into(),
+        provider: ProviderName::Stripe,
+        webhook_secrets: Vec::new(),
+        credentials: Credentials::default(),
+        base_url: None,
+        tolerance_s: 300,
+    }
+}
+
+const SECRET: &str = "whsec_AwQFBgcICQoLDA0ODxABAgMEBQYHCAkKCwwNDg8QAQI=";
+
+#[tokio::test]
+async fn what_the_merchants_system_answers_is_kept_beside_what_was_set_by_hand() {
+    let db = Database::new().await;
+    world::merchant(&db.pool, 1, "shop").await;
+    world::dispute(&db.pool, 1, 501).await;
+    set(&db, 1, "pi_501", json!({"carrier": "post", "note": "by hand"}), Mode::Merge).await;
+    let server = MockServer::start().await;
+    let answers = ResponseTemplate::new(200).set_body_json(json!({"carrier": "courier", "items": 3}));
+    Mock::given(path("/own"))
+        .and(query_param("payment", "pi_501"))
+        .and(query_param("charge", "ch_501"))
+        .and(query_param("dispute", "dp_501"))
+        .and(query_param("account", "shop-eu"))
+        .respond_with(answers)
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    Mock::given(path("/own")).respond_with(ResponseTemplate::new(503)).mount(&server).await;
+    let own = format!(
+        "[facts]\nurl = '{0}/common'\nsecret = 'env:KEY'\n[[merchant]]\nname = 'shop'\nfacts_url = '{0}/own'\n\
+         facts_secret = 'env:KEY'\n",
+        server.uri()
+    );
+    let asker = asker(&own, SECRET).unwrap();
+    let (outcome, logs) = asker.pull_and_keep(&db.pool, &account(), 501).await.unwrap();
+    assert_eq!(outcome, PullOutcome::Known(json!({"carrier": "courier", "items": 3})));
+    assert_eq!((logs.len(), logs[0].status), (1, Some(200)));
+    let mut conn = db.pool.acquire().await.unwrap();
+    let wanted = json!({"carrier": "courier", "items": 3, "note": "by hand"});
+    assert_eq!(facts::get(&mut conn, 1, "pi_501").await.unwrap().unwrap().facts, wanted);
+
+    let (outcome, _) = asker.pull_and_keep(&db.pool, &account(), 501).await.unwrap();
+    assert!(matches!(outcome, PullOutcome::Again { .. }), "{outcome:?}");
+    assert_eq!(
+        facts::get(&mut conn, 1, "pi_501").await.unwrap().unwrap().version,
+        2,
+        "a failure changes nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_question_that_cannot_be_signed_is_a_mistake_in_the_configuration() {
+    let unsigned = asker("[facts]\nurl = 'https://shop.example.test/facts'\n", SECRET).unwrap_err();
+    assert!(format!("{unsigned:#}").contains("facts: there is a url and no secret"), "{unsigned:#}");
+    let text = "[facts]\nurl = 'https://shop.example.test/facts'\nsecret = 'env:KEY'\n";
+    let short = format!("{:#}", asker(text, "whsec_AAAA").unwrap_err());
+    assert!(short.contains("24 to 64 random bytes") && !short.contains("AAAA"), "{short}");
+    assert!(asker(text, SECRET).is_ok() && asker("", SECRET).is_ok());
 }

@@ -185,7 +185,13 @@ pub async fn acknowledge(
     if done.rows_affected() > 0 {
         return Ok(Acknowledged::Done);
     }
-    let found: Option<(Option<String>, Option<DateTime<Utc>>, Option<String>)> = sqlx::query_as(
+    #[derive(sqlx::FromRow)]
+    struct Found {
+        acknowledged_by: Option<String>,
+        acknowledged_at: Option<DateTime<Utc>>,
+        note: Option<String>,
+    }
+    let found: Option<Found> = sqlx::query_as(
         "select acknowledged_by, acknowledged_at, note
         from alerts
         where merchant_id = any(array(select merchant_id from merchants)) and alert_id = $1",
@@ -195,8 +201,10 @@ pub async fn acknowledge(
     .await?;
     Ok(match found {
         None => Acknowledged::NoSuchAlert,
-        Some((Some(by), Some(at), _)) => Acknowledged::Already { by, at },
-        Some((_, _, note)) => Acknowledged::Resolved { note },
+        Some(Found { acknowledged_by: Some(by), acknowledged_at: Some(at), .. }) => {
+            Acknowledged::Already { by, at }
+        }
+        Some(Found { note, .. }) => Acknowledged::Resolved { note },
     })
 }
 

@@ -1,6 +1,7 @@
 //! Accounts: written from the configuration, sealed, and read back by whoever needs one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use respondby::providers::ProviderName;
@@ -9,7 +10,10 @@ use respondby::store::ids::Ids;
 use respondby::store::seal::SealingKey;
 use secrecy::ExposeSecret;
 
+use tokio_util::sync::CancellationToken;
+
 use super::at;
+use super::surface::until;
 use crate::support::Database;
 
 fn configured(merchant: &str, name: &str, secrets: &[&str]) -> ConfiguredAccount {
@@ -132,4 +136,20 @@ async fn replicas_that_start_side_by_side_write_each_account_once() {
         added += replica.await.unwrap().added;
     }
     assert_eq!(added, 2);
+}
+
+#[tokio::test]
+async fn a_running_process_learns_of_changes_made_elsewhere() {
+    let db = Database::new().await;
+    let key = SealingKey::generate();
+    let directory = AccountDirectory::new(key.clone());
+    let stop = CancellationToken::new();
+    let every = Duration::from_millis(1);
+    let fresh = tokio::spawn(directory.clone().keep_fresh(db.pool.clone(), every, stop.clone()));
+    let mut conn = db.pool.acquire().await.unwrap();
+    let now = at("2026-11-20T10:00:00Z");
+    sync(&mut conn, &Ids::new(), &key, &[configured("acme", "one", &["s"])], now).await.unwrap();
+    until(async || directory.find(ProviderName::Stripe, "one").is_some()).await;
+    stop.cancel();
+    fresh.await.unwrap();
 }

@@ -206,3 +206,32 @@ async fn a_month_that_begins_while_it_runs_is_prepared_for() {
     .unwrap();
     assert_eq!(last, "deliveries_2028_02", "two months ahead of December 2027");
 }
+
+#[tokio::test]
+async fn the_month_before_is_looked_at_by_index_however_much_there_is() {
+    let s = Surface::start_with(|odd| odd.config.intake.writers = 1).await;
+    let mut conn = s.db.pool.acquire().await.unwrap();
+    let october = super::at("2026-10-31T23:00:00Z");
+    respondby::store::deliveries::maintain_months(&mut conn, october).await.unwrap();
+    sqlx::query(
+        "insert into deliveries select merchant_id, account_id, n, '2026-10-01', $1, 'webhook', 'evt_' || n, null,
+             '[]', '', 'kept'
+         from accounts, generate_series(1, 5000) n",
+    )
+    .bind(october)
+    .execute(&mut *conn)
+    .await
+    .unwrap();
+    assert!(s.send(&s.webhook("evt_77")).await.body.contains("duplicate"));
+    assert!(s.send(&s.webhook("evt_new")).await.body.contains("kept"));
+    // The writer's counters reach the server's with the end of its connection.
+    s.stop.cancel();
+    s.serving.await.unwrap();
+    s.writers.drain().await;
+    let scans = async |column: &str| -> i64 {
+        let sql = format!("select {column} from pg_stat_user_tables where relname = 'deliveries_2026_10'");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&s.db.pool).await.unwrap()
+    };
+    until(async || scans("idx_scan").await >= 2).await;
+    assert_eq!(scans("seq_scan").await, 0);
+}

@@ -1,4 +1,5 @@
-//! What cannot be taken back: accept and submit. Read, send at most once, read again.
+//! What cannot be taken back: accept and submit. Read, send at most once, read again. Knows the provider's
+//! record and the lease; what the dispute deserves was decided before.
 
 use chrono::TimeDelta;
 

@@ -4,12 +4,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::{
-    ActionKind, Alert, AlertKind, Applied, Case, CycleRow, Effect, HistoryKind, Outcome, Plan, Severity,
-};
+use super::{Alert, AlertKind, Applied, Case, CycleRow, Effect, HistoryKind, Outcome, Severity, cycles};
 use crate::dispute::{
-    Cycle, CycleState, Dispute, Event, FundsMove, Move, News, RespondBy, Response, Snapshot, Source, Status,
-    transition,
+    CycleState, Dispute, Event, FundsMove, Move, News, RespondBy, Snapshot, Source, Status, transition,
 };
 
 /// A read that asks for a response again, though one was just seen, may come from a lagging replica. It is
@@ -34,7 +31,7 @@ fn record(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc
     if let Some(known) = &case.dispute {
         if is_stale(known, event, snapshot) {
             out.applied = Applied::Stale;
-            return;
+            return learn(case, event, snapshot, now, out);
         }
         if let Some(doubt) = doubt(known, case.newest.as_ref(), event, snapshot) {
             out.applied = Applied::Doubtful(doubt);
@@ -44,13 +41,15 @@ fn record(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc
     }
     let before = case.dispute.clone();
     let moved = transition(before.as_ref().map(|d| d.status), snapshot.status);
+    let tied = before.as_ref().is_some_and(|b| b.as_of == event.as_of);
     let after = merge(case, before.as_ref(), event, snapshot);
     let changed = before.as_ref().is_none_or(|b| Dispute { as_of: after.as_of, ..b.clone() } != after);
     note_changes(before.as_ref(), &after, moved, out);
     tell_reversals(&after, moved, before.as_ref(), out);
-    case.check_at = next_check(&after, now);
+    // Two records of one instant that differ: only the provider can say which one is the later.
+    case.check_at = if tied && changed { Some(now) } else { next_check(&after, now) };
     case.dispute = Some(after);
-    settle_cycles(case, moved, event, snapshot, now, out);
+    cycles::settle(case, before.as_ref(), moved, event, snapshot, now, out);
     if !changed && out.effects.is_empty() && out.history.is_empty() {
         out.applied = Applied::Unchanged;
     }
@@ -59,6 +58,44 @@ fn record(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc
 fn is_stale(known: &Dispute, event: &Event, snapshot: &Snapshot) -> bool {
     let tie_goes_back = snapshot.status.rank() < known.status.rank() && !snapshot.new_round;
     event.as_of < known.as_of || (event.as_of == known.as_of && tie_goes_back)
+}
+
+/// What stale news still tells: the provider's words that newer news left out, as if it had come in order.
+fn learn(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc>, out: &mut Outcome) {
+    let open_since = case.open().map(|row| row.cycle.opened_at);
+    let Some(known) = &mut case.dispute else { return };
+    let before = known.clone();
+    let fill = |place: &mut Option<String>, told: &Option<String>| {
+        if place.is_none() {
+            place.clone_from(told);
+        }
+    };
+    fill(&mut known.payment_ref, &snapshot.payment_ref);
+    fill(&mut known.charge_ref, &snapshot.charge_ref);
+    fill(&mut known.customer_ref, &snapshot.customer_ref);
+    fill(&mut known.reason.network_code, &snapshot.reason.network_code);
+    fill(&mut known.reason.network, &snapshot.reason.network);
+    known.refunded |= snapshot.refunded;
+    if known.status == snapshot.status {
+        known.closed_at = known.closed_at.map(|at| at.min(event.as_of));
+    }
+    let one_window = known.status == snapshot.status && known.stage == snapshot.stage;
+    if one_window && known.respond_by == RespondBy::Unstated {
+        known.respond_by = snapshot.respond_by;
+    }
+    let after = known.clone();
+    // A response that was seen before the record asked again, or asked still: read what is true now.
+    let contradicts =
+        snapshot.status != Status::NeedsResponse && open_since.is_some_and(|at| at < event.as_of);
+    if contradicts {
+        case.check_at = Some(now);
+    }
+    let snapshot = Snapshot { status: after.status, stage: after.stage, ..snapshot.clone() };
+    if before != after || cycles::asks_in_so_many_words(case, event, &snapshot) {
+        out.applied = Applied::Applied;
+        note_changes(Some(&before), &after, Move::Stays, out);
+        cycles::settle(case, Some(&before), Move::Stays, event, &snapshot, now, out);
+    }
 }
 
 fn doubt(known: &Dispute, newest: Option<&CycleRow>, event: &Event, snapshot: &Snapshot) -> Option<String> {
@@ -128,14 +165,18 @@ fn merge(case: &Case, before: Option<&Dispute>, event: &Event, s: &Snapshot) -> 
     }
 }
 
-/// An unconfirmed deadline may shorten what is known, never lengthen it.
+/// An unconfirmed deadline may shorten what is known, never lengthen it or take it away. A deadline that is
+/// not stated stays as it was known for this window; another window has one of its own.
 fn deadline(before: Option<&Dispute>, s: &Snapshot) -> RespondBy {
     let Some(known) = before else { return s.respond_by };
+    let asked_anew = s.status == Status::NeedsResponse && known.status != Status::NeedsResponse;
+    if asked_anew || known.stage != s.stage {
+        return s.respond_by;
+    }
     match (s.respond_by, known.respond_by) {
         (RespondBy::Unstated, known) => known,
-        (RespondBy::At(new), RespondBy::At(old)) if !s.deadline_confirmed && known.stage == s.stage => {
-            RespondBy::At(new.min(old))
-        }
+        (RespondBy::At(new), RespondBy::At(old)) if !s.deadline_confirmed => RespondBy::At(new.min(old)),
+        (RespondBy::NotAllowed, RespondBy::At(old)) if !s.deadline_confirmed => RespondBy::At(old),
         (told, _) => told,
     }
 }
@@ -198,11 +239,17 @@ fn tell_reversals(after: &Dispute, moved: Move, before: Option<&Dispute>, out: &
     }));
 }
 
-/// When to fetch the record for its own sake: often while a response is owed, daily under review, weekly for
+/// When to fetch the record for its own sake: often while a response is owed and oftener in short windows, daily under review, weekly for
 /// two months after it settled (a win can be reversed), then never.
 fn next_check(dispute: &Dispute, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     match dispute.status {
-        Status::NeedsResponse => Some(now + TimeDelta::hours(6)),
+        Status::NeedsResponse => {
+            let left = match dispute.respond_by {
+                RespondBy::At(at) if at > now => at - now,
+                RespondBy::At(_) | RespondBy::NotAllowed | RespondBy::Unstated => TimeDelta::hours(8),
+            };
+            Some(now + (left / 8).clamp(TimeDelta::minutes(5), TimeDelta::hours(6)))
+        }
         Status::UnderReview => Some(now + TimeDelta::hours(24)),
         Status::Won
         | Status::Lost
@@ -228,149 +275,4 @@ fn funds(case: &mut Case, moved: FundsMove, event: &Event, out: &mut Outcome) {
         out.note(HistoryKind::FundsMoved, None, json!({"moved": moved}));
         out.applied = Applied::Applied;
     }
-}
-
-fn settle_cycles(
-    case: &mut Case,
-    moved: Move,
-    event: &Event,
-    snapshot: &Snapshot,
-    now: DateTime<Utc>,
-    out: &mut Outcome,
-) {
-    let Some(respond_by) = case.dispute.as_ref().map(|d| d.respond_by) else { return };
-    let owed = snapshot.status == Status::NeedsResponse;
-    if let Some(row) = case.open_mut() {
-        match respond_by {
-            _ if !owed => {
-                let response = who_answered(case, snapshot.status);
-                end_cycle(case, response, event, out);
-            }
-            _ if row.cycle.stage != snapshot.stage => end_cycle(case, Response::Nothing, event, out),
-            RespondBy::NotAllowed => end_cycle(case, Response::Nothing, event, out),
-            RespondBy::At(at) => row.cycle.respond_by = at,
-            RespondBy::Unstated => {}
-        }
-    }
-    let asks = match moved {
-        Move::Opens | Move::AsksAgain | Move::Reopens => true,
-        Move::EntersAnswered
-        | Move::EntersSettled
-        | Move::Stays
-        | Move::Answers
-        | Move::Settles
-        | Move::Revives
-        | Move::Reverses => false,
-    };
-    let unanswered = case
-        .newest
-        .as_ref()
-        .is_none_or(|r| r.cycle.stage != snapshot.stage || r.cycle.response == Some(Response::Nothing));
-    if owed && case.open().is_none() && (asks || unanswered) {
-        open_cycle(case, respond_by, event, now, out);
-    }
-}
-
-fn who_answered(case: &Case, told: Status) -> Response {
-    let sent = |kind: ActionKind| case.actions.iter().any(|a| a.kind == kind && a.may_have_arrived());
-    match told {
-        Status::UnderReview => match sent(ActionKind::Submit) {
-            true => Response::Defend,
-            false => Response::Elsewhere,
-        },
-        Status::Lost | Status::Accepted | Status::Closed if sent(ActionKind::Accept) => Response::Accept,
-        Status::Accepted => Response::Elsewhere,
-        Status::Won
-        | Status::Lost
-        | Status::Expired
-        | Status::Cancelled
-        | Status::Prevented
-        | Status::Closed
-        | Status::NeedsResponse => match sent(ActionKind::Submit) {
-            true => Response::Defend,
-            false => Response::Nothing,
-        },
-    }
-}
-
-fn end_cycle(case: &mut Case, response: Response, event: &Event, out: &mut Outcome) {
-    let Some(row) = case.open_mut() else { return };
-    let n = row.cycle.n;
-    let answered = match response {
-        Response::Accept | Response::Defend | Response::Elsewhere => true,
-        Response::Nothing => false,
-    };
-    row.cycle.state = if answered { CycleState::Answered } else { CycleState::Ended };
-    row.cycle.response = Some(response);
-    row.cycle.answered_at = answered.then_some(event.as_of);
-    row.cycle.ended_at = Some(event.as_of);
-    row.cycle.wake_at = None;
-    let slack_s = (row.cycle.respond_by - event.as_of).num_seconds();
-    let detail = json!({"response": response, "slack_s": slack_s, "respond_by": row.cycle.respond_by});
-    let why = format!("the provider's record ended the cycle: {response}");
-    // Resolving comes first: what is told below is news, not one of the alerts whose reason is gone.
-    out.effects.push(Effect::Cancel { cycle_n: n, why: why.clone() });
-    out.effects.push(Effect::ResolveAlerts { cycle_n: n, why });
-    match response {
-        Response::Accept | Response::Defend => out.note(HistoryKind::Answered, Some(n), detail),
-        Response::Elsewhere => {
-            out.note(HistoryKind::AnsweredElsewhere, Some(n), detail);
-            out.effects.push(Effect::Tell(Alert {
-                kind: AlertKind::AnsweredElsewhere,
-                severity: Severity::Info,
-                cycle_n: Some(n),
-                key: format!("elsewhere:{n}"),
-                title: "answered outside this engine; its own plan is cancelled".into(),
-                detail: json!({"slack_s": slack_s}),
-            }));
-        }
-        Response::Nothing => {}
-    }
-}
-
-fn open_cycle(case: &mut Case, respond_by: RespondBy, event: &Event, now: DateTime<Utc>, out: &mut Outcome) {
-    let (Some(dispute), n) = (&case.dispute, case.newest.as_ref().map_or(1, |r| r.cycle.n + 1)) else {
-        return;
-    };
-    let respond_by = match respond_by {
-        RespondBy::At(at) => at,
-        RespondBy::NotAllowed => {
-            return out.effects.push(Effect::Tell(Alert {
-                kind: AlertKind::NoResponsePossible,
-                severity: Severity::Info,
-                cycle_n: None,
-                key: format!("no-response:{n}"),
-                title: "the provider takes no response to this dispute".into(),
-                detail: json!({}),
-            }));
-        }
-        RespondBy::Unstated => {
-            case.check_at = Some(now);
-            return out.effects.push(Effect::Tell(Alert {
-                kind: AlertKind::DeadlineUnknown,
-                severity: Severity::Page,
-                cycle_n: None,
-                key: format!("deadline-unknown:{n}"),
-                title: "a response is owed and the provider does not say until when".into(),
-                detail: json!({}),
-            }));
-        }
-    };
-    let opened_at = if n == 1 { dispute.opened_at } else { event.as_of };
-    let cycle = Cycle {
-        n,
-        stage: dispute.stage,
-        state: CycleState::Open,
-        opened_at,
-        respond_by,
-        response: None,
-        answered_at: None,
-        ended_at: None,
-        wake_at: Some(now),
-    };
-    let detail = json!({"stage": cycle.stage, "respond_by": respond_by});
-    out.note(HistoryKind::CycleOpened, Some(n), detail);
-    let plan = Plan::unmade(now, respond_by);
-    case.ended.extend(case.newest.replace(CycleRow { cycle, plan }));
-    case.actions.clear();
 }

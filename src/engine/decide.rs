@@ -8,22 +8,28 @@ use super::{Answer, Case, Command, CycleRow, Times};
 use crate::dispute::{Cycle, Dispute};
 use crate::evidence::template::{FromFacts, Scope};
 use crate::evidence::{EvidenceSet, Field, Packet};
-use crate::rules::{Context, Ruleset, When};
+use crate::rules::{Context, Mode, Ruleset, When};
 
 /// What is wanted, by whom and why, before gates and the clock have had their say.
+#[derive(Clone)]
 pub(super) struct Decided {
     pub answer: Answer,
     pub decided_by: String,
     pub rule_id: Option<String>,
     pub ruleset_version: Option<i32>,
     pub act_at: Option<DateTime<Utc>>,
-    pub missing: Vec<Field>,
+    /// Evidence that has to be in hand before the answer acts.
+    pub requires: Vec<Field>,
     /// The rule's answer for when required evidence is still missing at the margin.
     pub otherwise: Option<Answer>,
     pub approval_needed: bool,
     /// An order outranks the rules and acts in shadow mode too.
     pub ordered: bool,
+    /// The policy or the rule is in shadow: decide, record, do nothing.
+    pub shadow: bool,
     pub fee_acknowledged: bool,
+    /// When time alone may change the verdict.
+    pub changes_at: Option<DateTime<Utc>>,
     pub why: String,
     pub trace: serde_json::Value,
 }
@@ -48,7 +54,10 @@ pub(super) fn decide(
         None => unpublished(),
     };
     match &row.plan.order {
-        Some(order) => by_order(order.by.clone(), &order.command, by_rules, now),
+        // From the instant of the order, so that looking again says the same.
+        Some(order) => {
+            by_order(order.by.clone(), &order.command, by_rules, row.plan.ordered_at.unwrap_or(now))
+        }
         None => by_rules,
     }
 }
@@ -86,11 +95,13 @@ fn by_rules(
         rule_id: Some(verdict.rule_id.to_owned()),
         ruleset_version: Some(version),
         act_at: when.map(|when| act_at(when, row.plan.learned_at, times)),
-        missing: verdict.requires.iter().copied().filter(|f| !evidence.contains(f)).collect(),
+        requires: verdict.requires.to_vec(),
         otherwise: verdict.otherwise.map(Answer::of),
         approval_needed: verdict.approval_needed,
         ordered: false,
+        shadow: verdict.mode == Mode::Shadow,
         fee_acknowledged: false,
+        changes_at: ruleset.next_change(&context),
         why: verdict.why.to_owned(),
         trace: serde_json::to_value(&trace).expect("a trace is text and booleans"),
     }
@@ -113,22 +124,24 @@ fn unpublished() -> Decided {
         rule_id: None,
         ruleset_version: None,
         act_at: None,
-        missing: Vec::new(),
+        requires: Vec::new(),
         otherwise: None,
         approval_needed: false,
         ordered: false,
+        shadow: true,
         fee_acknowledged: false,
+        changes_at: None,
         why: "no rules are published for this merchant".into(),
         trace: json!([]),
     }
 }
 
-fn by_order(by: String, command: &Command, rules: Decided, now: DateTime<Utc>) -> Decided {
+fn by_order(by: String, command: &Command, rules: Decided, ordered_at: DateTime<Utc>) -> Decided {
     let (answer, act_at, fee_acknowledged) = match command {
-        Command::Accept => (Answer::Accept, Some(now), false),
+        Command::Accept => (Answer::Accept, Some(ordered_at), false),
         Command::Defend { template, reason, acknowledge_fee } => {
             let answer = Answer::Defend { reason: reason.clone(), template: template.clone() };
-            (answer, Some(now), *acknowledge_fee)
+            (answer, Some(ordered_at), *acknowledge_fee)
         }
         Command::Hold { why } => (Answer::Hold { why: why.clone() }, None, false),
         Command::Approve | Command::Resume => return rules,
@@ -137,7 +150,7 @@ fn by_order(by: String, command: &Command, rules: Decided, now: DateTime<Utc>) -
         answer,
         decided_by: format!("person:{by}"),
         act_at,
-        missing: Vec::new(),
+        requires: Vec::new(),
         otherwise: None,
         ordered: true,
         fee_acknowledged,

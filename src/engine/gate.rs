@@ -1,32 +1,58 @@
 //! The gates that no rule can pass, and everything else that keeps an answer from acting. Each obstacle
 //! says in words what is in the way, and whether a person is needed to clear it.
 
+use chrono::{DateTime, Utc};
+
 use super::decide::Decided;
+use super::look::{Look, facts_are_to_be_pulled};
 use super::{ActionKind, ActionState, Answer, Approval, Case, CycleRow, find_card_or_ssn};
 use crate::dispute::Dispute;
-use crate::evidence::Packet;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clears {
+    /// Something is on its way.
+    ByItself,
+    ByPerson,
+    /// Only by taking the merchant or the rule out of shadow.
+    WhenLive,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Obstacle {
     pub text: String,
-    pub needs_person: bool,
+    clears: Clears,
+}
+
+impl Obstacle {
+    pub fn needs_person(&self) -> bool {
+        match self.clears {
+            Clears::ByPerson | Clears::WhenLive => true,
+            Clears::ByItself => false,
+        }
+    }
+
+    pub fn is_shadow(&self) -> bool {
+        self.clears == Clears::WhenLive
+    }
 }
 
 fn person(text: impl Into<String>) -> Obstacle {
-    Obstacle { text: text.into(), needs_person: true }
+    Obstacle { text: text.into(), clears: Clears::ByPerson }
 }
 
-/// What keeps `answer` from acting now, the clock apart. Empty for an answer that may act.
+fn by_itself(text: impl Into<String>) -> Obstacle {
+    Obstacle { text: text.into(), clears: Clears::ByItself }
+}
+
+/// What keeps the answer from acting now, its own time apart. Empty for an answer that may act.
 pub(super) fn obstacles(
     case: &Case,
     dispute: &Dispute,
     row: &CycleRow,
-    decided: &Decided,
-    answer: &Answer,
-    packet: &Packet,
-    approval: &Approval,
+    seen: &Look,
+    now: DateTime<Utc>,
 ) -> Vec<Obstacle> {
-    let kind = match answer {
+    let kind = match &seen.answer {
         Answer::Accept => ActionKind::Accept,
         Answer::Defend { .. } => ActionKind::Submit,
         Answer::Stage { .. } => {
@@ -37,11 +63,12 @@ pub(super) fn obstacles(
     };
     let mut found = Vec::new();
     stage_allows(case, dispute, kind, &mut found);
+    found.extend(seen.missing.iter().map(|field| person(format!("evidence is missing: {field}"))));
     match kind {
         ActionKind::Accept if dispute.refunded => {
             found.push(person("the payment is refunded already: accepting would pay twice"));
         }
-        ActionKind::Submit => packet_may_leave(case, dispute, decided, packet, &mut found),
+        ActionKind::Submit => packet_may_leave(case, dispute, seen, &mut found),
         ActionKind::Accept
         | ActionKind::StageEvidence
         | ActionKind::Upload
@@ -51,24 +78,30 @@ pub(super) fn obstacles(
     if case.merchant.killed {
         found.push(person("the kill switch is on"));
     }
-    if is_shadow(case) && !decided.ordered {
-        found.push(person(format!("shadow mode: would {} now, and does nothing", answer.word())));
+    if seen.decided.shadow && !seen.decided.ordered {
+        let text = format!("shadow mode: would {} now, and does nothing", seen.answer.word());
+        found.push(Obstacle { text, clears: Clears::WhenLive });
     }
-    match approval {
+    match &seen.approval {
         Approval::Needed { asked_by } => {
             found.push(person(format!("approval by somebody other than {asked_by}")))
         }
         Approval::NotNeeded | Approval::Granted { .. } => {}
     }
-    refused_before(case, row, kind, decided, &mut found);
+    refused_before(case, row, kind, &seen.decided, &mut found);
+    if awaits_facts(case, row) && !seen.decided.ordered && now < seen.times.act_by {
+        found.push(by_itself("facts about the order are being asked for"));
+    }
     found
 }
 
-pub(super) fn is_shadow(case: &Case) -> bool {
-    match &case.merchant.ruleset {
-        Some((_, ruleset)) => ruleset.policy.mode == crate::rules::Mode::Shadow,
-        None => true,
-    }
+/// Rules that act before the facts are there act on half of what the merchant knows.
+fn awaits_facts(case: &Case, row: &CycleRow) -> bool {
+    let pending = case.action(ActionKind::PullFacts, "").is_some_and(|a| match a.state {
+        ActionState::Wanted | ActionState::Sent | ActionState::Unknown => true,
+        ActionState::Done | ActionState::Refused | ActionState::Cancelled => false,
+    });
+    pending || facts_are_to_be_pulled(case, row)
 }
 
 fn stage_allows(case: &Case, dispute: &Dispute, kind: ActionKind, found: &mut Vec<Obstacle>) {
@@ -94,16 +127,8 @@ fn stage_allows(case: &Case, dispute: &Dispute, kind: ActionKind, found: &mut Ve
     }
 }
 
-fn packet_may_leave(
-    case: &Case,
-    dispute: &Dispute,
-    decided: &Decided,
-    packet: &Packet,
-    found: &mut Vec<Obstacle>,
-) {
-    for field in &decided.missing {
-        found.push(person(format!("evidence is missing: {field}")));
-    }
+fn packet_may_leave(case: &Case, dispute: &Dispute, seen: &Look, found: &mut Vec<Obstacle>) {
+    let packet = &seen.packet;
     for file in &case.pending_uploads {
         let refused = case
             .action(ActionKind::Upload, &file.file_id.to_string())
@@ -111,10 +136,17 @@ fn packet_may_leave(
             .map(|a| a.note.clone().unwrap_or_default());
         found.push(match refused {
             Some(note) => person(format!("the provider refused the file {}: {note}", file.name)),
-            None => {
-                Obstacle { text: format!("the file {} is being uploaded", file.name), needs_person: false }
-            }
+            None => by_itself(format!("the file {} is being uploaded", file.name)),
         });
+    }
+    let rules = case.merchant.ruleset.as_ref().map(|(_, ruleset)| ruleset);
+    if let Some(name) = seen.answer.template()
+        && rules.and_then(|rules| rules.template(name)).is_none()
+    {
+        found.push(person(format!("the rules in force have no template `{name}`")));
+    }
+    if packet.is_empty() {
+        found.push(person("there is no evidence to send"));
     }
     for (field, text) in &packet.text {
         if let Some(what) = find_card_or_ssn(text) {

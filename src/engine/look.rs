@@ -6,89 +6,137 @@ use serde_json::json;
 
 use super::decide::{self, Decided};
 use super::gate::{self, Obstacle};
+use super::step::take_back;
 use super::{
-    ActionKind, ActionState, Alert, AlertKind, Answer, Approval, Case, CycleRow, Decision, Effect,
-    HistoryKind, Outcome, Plan, Severity, Times, ladder,
+    ActionKind, ActionState, ActionView, Answer, Approval, Case, CycleRow, Decision, Effect, HistoryKind,
+    Outcome, Plan, Times, ladder, tell,
 };
 use crate::dispute::Dispute;
-use crate::evidence::Packet;
-use crate::rules::AtMargin;
+use crate::evidence::{Field, Packet};
+use crate::rules::{AtMargin, Policy};
 
 /// How often an overdue cycle is looked at until the provider's record says what became of it.
 const OVERDUE: TimeDelta = TimeDelta::hours(6);
 const DEFAULT_MARGIN: TimeDelta = TimeDelta::hours(6);
 
 /// One look's findings, before they are written into the plan.
-struct Look {
-    times: Times,
-    decided: Decided,
-    answer: Answer,
-    packet: Packet,
-    approval: Approval,
-    obstacles: Vec<Obstacle>,
+pub(super) struct Look {
+    pub times: Times,
+    pub decided: Decided,
+    pub answer: Answer,
+    pub packet: Packet,
+    pub approval: Approval,
+    /// Required evidence that neither people, facts nor the template give.
+    pub missing: Vec<Field>,
+    pub obstacles: Vec<Obstacle>,
     /// The answer is what the margin made of it, not what was decided.
-    at_margin: Option<&'static str>,
+    pub at_margin: Option<&'static str>,
 }
 
 pub(super) fn look(case: &mut Case, now: DateTime<Utc>, out: &mut Outcome) {
     let Some((row, dispute)) = case.open().cloned().zip(case.dispute.clone()) else { return };
-    let seen = find(case, &dispute, &row, now);
-    let mut plan = remade(&row.plan, &seen, case);
-    let acting = wants_to_act(case, &seen, now);
-    if acting || differs(&row.plan, &plan) {
-        record(case, &dispute, &row, &seen, &plan, now, out);
-    }
-    prepare(case, &row, &seen, &mut plan, acting, now, out);
-    if acting {
-        act(case, &row, &seen, now, out);
-    }
-    tell(&row, &seen, &mut plan, case, now, out);
-    let wake_at = next_wake(case, &row, &seen, &plan, now);
+    let margin = policy(case).map_or(DEFAULT_MARGIN, |p| p.safety_margin);
+    let times = Times::of(row.cycle.opened_at, row.cycle.respond_by, margin);
+    let (plan, wake_at) = if case.irreversible().is_some_and(ActionView::may_have_arrived) {
+        await_the_record(case, &row, times, now, out)
+    } else {
+        decide_anew(case, &row, &dispute, times, now, out)
+    };
     if let Some(open) = case.open_mut() {
         open.plan = plan;
         open.cycle.wake_at = Some(wake_at);
     }
 }
 
-fn find(case: &Case, dispute: &Dispute, row: &CycleRow, now: DateTime<Utc>) -> Look {
-    let policy = case.merchant.ruleset.as_ref().map(|(_, ruleset)| &ruleset.policy);
-    let margin = policy.map_or(DEFAULT_MARGIN, |p| p.safety_margin);
-    let times = Times::of(row.cycle.opened_at, row.cycle.respond_by, margin);
+/// A response is on its way and cannot be taken back: nothing is decided any more, and the clock still pages.
+fn await_the_record(
+    case: &mut Case,
+    row: &CycleRow,
+    times: Times,
+    now: DateTime<Utc>,
+    out: &mut Outcome,
+) -> (Plan, DateTime<Utc>) {
+    let mut plan = Plan { act_by: times.act_by, page_at: times.page_at, ..row.plan.clone() };
+    tell::what_time_it_is(row, &mut plan, case, now, out);
+    (plan, soonest([times.page_at, times.respond_by], now))
+}
+
+fn decide_anew(
+    case: &mut Case,
+    row: &CycleRow,
+    dispute: &Dispute,
+    times: Times,
+    now: DateTime<Utc>,
+    out: &mut Outcome,
+) -> (Plan, DateTime<Utc>) {
+    let seen = find(case, dispute, row, times, now);
+    let mut plan = remade(&row.plan, &seen);
+    withdraw_what_no_longer_holds(case, row, &seen, now, out);
+    let acting = wants_to_act(case, &seen, now);
+    if acting || differs(&row.plan, &plan) {
+        record(case, dispute, row, &seen, &plan, now, out);
+    }
+    prepare(case, row, &seen, &mut plan, acting, now, out);
+    if acting {
+        act(case, row, &seen, now, out);
+    }
+    let placed = acting || case.irreversible().is_some();
+    if !placed && seen.obstacles.iter().any(Obstacle::needs_person) {
+        tell::what_is_needed(row, &seen, &mut plan, now, out);
+    } else {
+        plan.asked = None;
+    }
+    tell::what_time_it_is(row, &mut plan, case, now, out);
+    let wake_at = next_wake(row, &seen, &plan, placed, now);
+    (plan, wake_at)
+}
+
+fn policy(case: &Case) -> Option<&Policy> {
+    case.merchant.ruleset.as_ref().map(|(_, ruleset)| &ruleset.policy)
+}
+
+fn find(case: &Case, dispute: &Dispute, row: &CycleRow, times: Times, now: DateTime<Utc>) -> Look {
     let decided = decide::decide(case, dispute, row, &times, now);
     let answer = decided.answer.clone();
-    let mut seen = weigh(case, dispute, row, times, decided, answer, None);
-    let late = now >= times.act_by && case.irreversible().is_none() && !seen.obstacles.is_empty();
-    if late
-        && let Some(otherwise) = seen.decided.otherwise.clone().filter(|_| !seen.decided.missing.is_empty())
-    {
-        let Look { mut decided, .. } = seen;
-        decided.missing.clear();
-        decided.act_at = Some(now);
-        seen = weigh(case, dispute, row, times, decided, otherwise, Some("otherwise"));
+    let seen = weigh(case, dispute, row, times, decided, answer, None, now);
+    if now < times.act_by || seen.obstacles.is_empty() {
+        return seen;
     }
-    if late && !seen.obstacles.is_empty() && !seen.decided.ordered {
-        let by_policy = match policy.map(|p| p.at_margin) {
-            Some(AtMargin::Accept) => Some(Answer::Accept),
-            Some(AtMargin::SubmitStaged) => staged_answer(case, &seen.answer, row),
-            Some(AtMargin::Page) | None => None,
-        };
-        if let Some(answer) = by_policy.filter(|answer| *answer != seen.answer) {
-            let Look { mut decided, .. } = seen;
-            decided.missing.clear();
-            decided.act_at = Some(now);
-            seen = weigh(case, dispute, row, times, decided, answer, Some("policy"));
+    let at_the_margin = |seen: &Look, answer: Answer, by: &'static str| {
+        let act_at = Some(times.act_by.max(row.plan.learned_at));
+        let decided = Decided { requires: Vec::new(), act_at, ..seen.decided.clone() };
+        weigh(case, dispute, row, times, decided, answer, Some(by), now)
+    };
+    let otherwise = seen.decided.otherwise.clone().filter(|_| !seen.missing.is_empty());
+    let seen = match otherwise {
+        Some(otherwise) => at_the_margin(&seen, otherwise, "otherwise"),
+        None => seen,
+    };
+    let by_policy = match policy(case).map(|p| p.at_margin) {
+        Some(AtMargin::Accept) => Some(Answer::Accept),
+        Some(AtMargin::SubmitStaged) => staged_answer(case, &seen.answer, row),
+        Some(AtMargin::Page) | None => None,
+    };
+    match by_policy.filter(|_| !seen.obstacles.is_empty() && !seen.decided.ordered) {
+        Some(answer) => {
+            // What the policy cannot do either would only hide what the person has to know: and nobody may
+            // find that the approval asked for one answer was given to another.
+            let instead = at_the_margin(&seen, answer, "policy");
+            if instead.obstacles.iter().all(Obstacle::is_shadow) { instead } else { seen }
         }
+        None => seen,
     }
-    seen
 }
 
 /// What `submit what is staged` sends: the staged answer's template, or what is attached.
 fn staged_answer(case: &Case, answer: &Answer, row: &CycleRow) -> Option<Answer> {
     case.action(ActionKind::StageEvidence, "").filter(|a| a.state == ActionState::Done)?;
     let template = answer.template().or(row.plan.answer.template()).map(str::to_owned);
-    Some(Answer::Defend { reason: None, template })
+    let reason = answer.reason().or(row.plan.answer.reason()).map(str::to_owned);
+    Some(Answer::Defend { reason, template })
 }
 
+#[expect(clippy::too_many_arguments, reason = "one judgement of everything a look knows")]
 fn weigh(
     case: &Case,
     dispute: &Dispute,
@@ -97,25 +145,26 @@ fn weigh(
     decided: Decided,
     answer: Answer,
     at_margin: Option<&'static str>,
+    now: DateTime<Utc>,
 ) -> Look {
     let packet = match &answer {
         Answer::Defend { .. } | Answer::Stage { .. } => {
             decide::packet(case, dispute, row, &answer, decided.fee_acknowledged)
         }
-        Answer::Accept | Answer::Hold { .. } | Answer::Ignore { .. } => Packet::default(),
+        Answer::Accept | Answer::Hold { .. } | Answer::Ignore { .. } => decide::at_hand(case),
     };
+    let given = packet.fields();
+    let missing = decided.requires.iter().copied().filter(|field| !given.contains(field)).collect();
     let approval = approval(&row.plan, &decided, &answer);
-    let obstacles = gate::obstacles(case, dispute, row, &decided, &answer, &packet, &approval);
-    Look { times, decided, answer, packet, approval, obstacles, at_margin }
+    let obstacles = Vec::new();
+    let mut seen = Look { times, decided, answer, packet, approval, missing, obstacles, at_margin };
+    seen.obstacles = gate::obstacles(case, dispute, row, &seen, now);
+    seen
 }
 
 /// A grant holds for the answer it was given for, and for no other.
 fn approval(plan: &Plan, decided: &Decided, answer: &Answer) -> Approval {
-    let acts = match answer {
-        Answer::Accept | Answer::Defend { .. } => true,
-        Answer::Stage { .. } | Answer::Hold { .. } | Answer::Ignore { .. } => false,
-    };
-    if !acts || !decided.approval_needed {
+    if !answer.acts() || !decided.approval_needed {
         return Approval::NotNeeded;
     }
     match &plan.approval {
@@ -128,7 +177,25 @@ fn approval(plan: &Plan, decided: &Decided, answer: &Answer) -> Approval {
     }
 }
 
-fn remade(old: &Plan, seen: &Look, case: &Case) -> Plan {
+/// What is wanted and not sent yet is taken back when it is no longer the answer, or something came in its
+/// way: new rules, the kill switch, a refund.
+fn withdraw_what_no_longer_holds(
+    case: &mut Case,
+    row: &CycleRow,
+    seen: &Look,
+    now: DateTime<Utc>,
+    out: &mut Outcome,
+) {
+    let Some(wanted) = case.irreversible() else { return };
+    let due = seen.decided.act_at.is_some_and(|at| now >= at);
+    if seen.answer.action() == Some(wanted.kind) && seen.obstacles.is_empty() && due {
+        return;
+    }
+    let why = format!("`{}` is no longer what is to be done", wanted.kind);
+    take_back(case, row.cycle.n, why, now, out);
+}
+
+fn remade(old: &Plan, seen: &Look) -> Plan {
     Plan {
         answer: seen.answer.clone(),
         decided_by: seen.decided.decided_by.clone(),
@@ -139,7 +206,7 @@ fn remade(old: &Plan, seen: &Look, case: &Case) -> Plan {
         page_at: seen.times.page_at,
         waiting_for: seen.obstacles.iter().map(|o| o.text.clone()).collect(),
         approval: seen.approval.clone(),
-        shadow: gate::is_shadow(case),
+        shadow: seen.decided.shadow,
         ..old.clone()
     }
 }
@@ -153,12 +220,8 @@ fn differs(old: &Plan, new: &Plan) -> bool {
 }
 
 fn wants_to_act(case: &Case, seen: &Look, now: DateTime<Utc>) -> bool {
-    let acts = match seen.answer {
-        Answer::Accept | Answer::Defend { .. } => true,
-        Answer::Stage { .. } | Answer::Hold { .. } | Answer::Ignore { .. } => false,
-    };
     let due = seen.decided.act_at.is_some_and(|at| now >= at);
-    acts && due && seen.obstacles.is_empty() && case.irreversible().is_none()
+    seen.answer.acts() && due && seen.obstacles.is_empty() && case.irreversible().is_none()
 }
 
 fn record(
@@ -206,7 +269,7 @@ fn prepare(
     let mut want = |kind: ActionKind, subject: String, packet: Option<Packet>| {
         out.effects.push(Effect::Want { kind, subject, cycle_n: n, packet, due_at: now });
     };
-    if case.merchant.facts_pull && !row.plan.is_made() && case.action(ActionKind::PullFacts, "").is_none() {
+    if facts_are_to_be_pulled(case, row) {
         want(ActionKind::PullFacts, String::new(), None);
     }
     let speaks = match seen.answer {
@@ -214,22 +277,22 @@ fn prepare(
         Answer::Accept | Answer::Hold { .. } | Answer::Ignore { .. } => false,
     };
     let muted = case.merchant.killed || (plan.shadow && !seen.decided.ordered);
-    let answered = case.irreversible().is_some_and(|a| a.may_have_arrived());
-    if !speaks || muted || answered {
+    if !speaks || muted || case.irreversible().is_some() {
         return;
     }
     for file in &case.pending_uploads {
         let subject = file.file_id.to_string();
-        if case.action(ActionKind::Upload, &subject).is_none() {
+        // An order takes back whatever was not sent, the files it needs among it.
+        let gone = |a: &ActionView| a.state == ActionState::Cancelled;
+        if case.action(ActionKind::Upload, &subject).is_none_or(gone) {
             want(ActionKind::Upload, subject, None);
         }
     }
     let drafts = case.account.capabilities.at(row.cycle.stage).is_some_and(|can| can.draft);
     let digest = hex::encode(seen.packet.digest());
-    let busy = case
-        .action(ActionKind::StageEvidence, "")
-        .is_some_and(|a| matches!(a.state, ActionState::Sent | ActionState::Unknown));
-    let fresh = plan.staged_digest.as_deref() != Some(&digest);
+    let staging = case.action(ActionKind::StageEvidence, "").map(|a| a.state);
+    let busy = matches!(staging, Some(ActionState::Sent | ActionState::Unknown));
+    let fresh = plan.staged_digest.as_deref() != Some(&digest) || staging == Some(ActionState::Cancelled);
     let leaks = seen.packet.text.values().any(|text| super::find_card_or_ssn(text).is_some());
     let clean = !seen.packet.is_empty() && !leaks && (case.account.lint)(&seen.packet, false).is_empty();
     if drafts && fresh && clean && !busy && !acting && case.pending_uploads.is_empty() {
@@ -239,11 +302,7 @@ fn prepare(
 }
 
 fn act(case: &Case, row: &CycleRow, seen: &Look, now: DateTime<Utc>, out: &mut Outcome) {
-    let kind = match seen.answer {
-        Answer::Accept => ActionKind::Accept,
-        Answer::Defend { .. } => ActionKind::Submit,
-        Answer::Stage { .. } | Answer::Hold { .. } | Answer::Ignore { .. } => return,
-    };
+    let Some(kind) = seen.answer.action() else { return };
     let packet = (kind == ActionKind::Submit).then(|| seen.packet.clone());
     let slack_s = (row.cycle.respond_by - now).num_seconds();
     let detail = json!({"action": kind, "account": case.account.name, "slack_s": slack_s});
@@ -252,110 +311,28 @@ fn act(case: &Case, row: &CycleRow, seen: &Look, now: DateTime<Utc>, out: &mut O
     out.effects.push(effect);
 }
 
-fn needs_person(seen: &Look, case: &Case) -> bool {
-    case.irreversible().is_none() && seen.obstacles.iter().any(|o| o.needs_person)
-}
-
-fn tell(
-    row: &CycleRow,
-    seen: &Look,
-    plan: &mut Plan,
-    case: &mut Case,
-    now: DateTime<Utc>,
-    out: &mut Outcome,
-) {
-    let n = row.cycle.n;
-    let respond_by = row.cycle.respond_by;
-    if needs_person(seen, case) {
-        tell_what_is_needed(row, seen, plan, now, out);
-    }
-    let ignored = matches!(seen.answer, Answer::Ignore { .. });
-    if now >= seen.times.page_at && plan.paged_at.is_none() && !ignored {
-        plan.paged_at = Some(now);
-        out.note(HistoryKind::Paged, Some(n), json!({"waiting_for": plan.waiting_for}));
-        out.effects.push(Effect::Tell(Alert {
-            kind: AlertKind::Unanswered,
-            severity: Severity::Page,
-            cycle_n: Some(n),
-            key: format!("unanswered:{n}:{}", respond_by.timestamp()),
-            title: "the provider's record shows no response, and time is running out".into(),
-            detail: json!({"respond_by": respond_by, "waiting_for": plan.waiting_for, "answer": plan.answer}),
-        }));
-    }
-    if now >= respond_by && !plan.missed_told {
-        plan.missed_told = true;
-        case.check_at = Some(now);
-        out.note(HistoryKind::Missed, Some(n), json!({"respond_by": respond_by, "ignored": ignored}));
-        out.effects.push(Effect::Tell(Alert {
-            kind: AlertKind::Missed,
-            severity: if ignored { Severity::Info } else { Severity::Page },
-            cycle_n: Some(n),
-            key: format!("missed:{n}:{}", respond_by.timestamp()),
-            title: "respond_by has passed and the provider's record shows no response".into(),
-            detail: json!({"respond_by": respond_by, "waiting_for": plan.waiting_for, "answer": plan.answer}),
-        }));
-    }
-}
-
-fn tell_what_is_needed(row: &CycleRow, seen: &Look, plan: &mut Plan, now: DateTime<Utc>, out: &mut Outcome) {
-    let n = row.cycle.n;
-    let respond_by = row.cycle.respond_by;
-    let rung =
-        ladder(row.cycle.opened_at, respond_by).into_iter().filter(|rung| now >= respond_by - *rung).min();
-    let rung_s = rung.map(|r| r.num_seconds());
-    let question = json!([plan.answer, plan.waiting_for]).to_string();
-    let detail = json!({"respond_by": respond_by, "waiting_for": plan.waiting_for, "answer": plan.answer,
-        "rule": plan.rule_id, "why": seen.decided.why});
-    let title = format!("a person is needed: {}", plan.waiting_for.join("; "));
-    let asked_anew = plan.asked.as_deref() != Some(&question);
-    let tighter = rung_s.is_some_and(|rung| plan.rung_told_s.is_none_or(|told| rung < told));
-    if asked_anew {
-        let key = format!("needs-person:{n}:{}", &hex::encode(sha2_of(&question))[..16]);
-        let kind = AlertKind::NeedsPerson;
-        out.effects.push(Effect::Tell(Alert {
-            kind,
-            severity: Severity::Warning,
-            cycle_n: Some(n),
-            key,
-            title,
-            detail,
-        }));
-    } else if tighter {
-        let key = format!("deadline:{n}:{}:{}", respond_by.timestamp(), rung_s.unwrap_or_default());
-        let kind = AlertKind::Deadline;
-        out.effects.push(Effect::Tell(Alert {
-            kind,
-            severity: Severity::Warning,
-            cycle_n: Some(n),
-            key,
-            title,
-            detail,
-        }));
-    }
-    plan.asked = Some(question);
-    plan.rung_told_s = match (plan.rung_told_s, rung_s) {
-        (Some(told), Some(rung)) => Some(told.min(rung)),
-        (told, rung) => told.or(rung),
-    };
-}
-
-fn sha2_of(text: &str) -> [u8; 32] {
-    use sha2::Digest;
-    sha2::Sha256::digest(text.as_bytes()).into()
-}
-
 /// The earliest instant at which looking again can change anything. Always there: P2.
-fn next_wake(case: &Case, row: &CycleRow, seen: &Look, plan: &Plan, now: DateTime<Utc>) -> DateTime<Utc> {
+fn next_wake(row: &CycleRow, seen: &Look, plan: &Plan, placed: bool, now: DateTime<Utc>) -> DateTime<Utc> {
     let respond_by = row.cycle.respond_by;
     let mut candidates = vec![seen.times.page_at, respond_by];
-    if case.irreversible().is_none() {
+    candidates.extend(seen.decided.changes_at);
+    if !placed {
         candidates.push(seen.times.act_by);
         candidates.extend(seen.decided.act_at);
+        if seen.obstacles.iter().any(Obstacle::needs_person) {
+            let told = plan.rung_told_s.unwrap_or(i64::MAX);
+            let rungs = ladder(row.cycle.opened_at, respond_by).into_iter();
+            candidates.extend(rungs.filter(|rung| rung.num_seconds() < told).map(|rung| respond_by - rung));
+        }
     }
-    if needs_person(seen, case) {
-        let told = plan.rung_told_s.unwrap_or(i64::MAX);
-        let rungs = ladder(row.cycle.opened_at, respond_by).into_iter();
-        candidates.extend(rungs.filter(|rung| rung.num_seconds() < told).map(|rung| respond_by - rung));
-    }
+    soonest(candidates, now)
+}
+
+fn soonest(candidates: impl IntoIterator<Item = DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
     candidates.into_iter().filter(|at| *at > now).min().unwrap_or(now + OVERDUE)
+}
+
+/// Facts are asked for once, when the cycle is first seen.
+pub(super) fn facts_are_to_be_pulled(case: &Case, row: &CycleRow) -> bool {
+    case.merchant.facts_pull && !row.plan.is_made() && case.action(ActionKind::PullFacts, "").is_none()
 }

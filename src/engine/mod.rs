@@ -6,6 +6,7 @@
 mod apply;
 mod case;
 mod command;
+mod cycles;
 mod decide;
 mod effect;
 mod gate;
@@ -14,6 +15,7 @@ mod pan;
 mod plan;
 mod replay;
 mod step;
+mod tell;
 mod times;
 
 pub use case::{AccountView, ActionView, Case, CycleRow, FailedPull, LintFn, MerchantView, PendingUpload};
@@ -27,3 +29,5 @@ pub use plan::{Answer, Approval, Plan};
 pub use replay::{Inputs, rebuild};
 pub use step::{Cause, Input, step};
 pub use times::{Times, ladder};
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Order;
+use super::{ActionKind, Order};
 use crate::rules::Then;
 
 /// What the rules or a person answered, without the when.
@@ -38,6 +38,27 @@ impl Answer {
             Answer::Stage { .. } => "stage",
             Answer::Hold { .. } => "hold",
             Answer::Ignore { .. } => "ignore",
+        }
+    }
+
+    /// The irreversible action that carries it out.
+    pub const fn action(&self) -> Option<ActionKind> {
+        match self {
+            Answer::Accept => Some(ActionKind::Accept),
+            Answer::Defend { .. } => Some(ActionKind::Submit),
+            Answer::Stage { .. } | Answer::Hold { .. } | Answer::Ignore { .. } => None,
+        }
+    }
+
+    pub const fn acts(&self) -> bool {
+        self.action().is_some()
+    }
+
+    /// Our reason for a defence.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Answer::Defend { reason, .. } => reason.as_deref(),
+            Answer::Accept | Answer::Stage { .. } | Answer::Hold { .. } | Answer::Ignore { .. } => None,
         }
     }
 

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{
-    ActionState, ActionView, Applied, Approval, Case, Command, Effect, HistoryKind, Order, Outcome, apply,
-    look,
+    ActionState, ActionView, Applied, Approval, Case, Command, Effect, HistoryKind, MerchantView, Order,
+    Outcome, apply, look,
 };
 use crate::dispute::Event;
 
@@ -81,6 +81,7 @@ fn note_cause(case: &Case, cause: &Cause, out: &mut Outcome) {
 
 fn obey(case: &mut Case, order: &Order, now: DateTime<Utc>, out: &mut Outcome) {
     let in_flight = case.irreversible().filter(|a| a.may_have_arrived()).map(|a| a.kind);
+    let merchant = case.merchant.clone();
     let Some(row) = case.open_mut() else {
         out.applied = Applied::Refused("no response is owed: the dispute has no open cycle".into());
         return;
@@ -92,7 +93,7 @@ fn obey(case: &mut Case, order: &Order, now: DateTime<Utc>, out: &mut Outcome) {
     let n = row.cycle.n;
     match &order.command {
         Command::Approve => match &row.plan.approval {
-            Approval::Needed { asked_by } if *asked_by == format!("person:{}", order.by) => {
+            Approval::Needed { asked_by } if is_person(asked_by, &order.by) => {
                 let text = format!("{} asked for this, so somebody else has to approve it", order.by);
                 out.applied = Applied::Refused(text);
             }
@@ -107,24 +108,40 @@ fn obey(case: &mut Case, order: &Order, now: DateTime<Utc>, out: &mut Outcome) {
                 out.applied = Applied::Refused(format!("approved already, by {by}"));
             }
         },
+        Command::Defend { template: Some(name), .. } if !has_template(&merchant, name) => {
+            let text = format!("the rules in force have no template `{name}`");
+            out.applied = Applied::Refused(text);
+        }
         Command::Accept | Command::Defend { .. } | Command::Hold { .. } => {
             out.note(HistoryKind::Ordered, Some(n), json!(order));
             row.plan.order = Some(order.clone());
             row.plan.ordered_at = Some(now);
-            withdraw(case, n, &order.by, out, now);
+            // An order is a question of its own: who agreed to the one before has not seen this one.
+            row.plan.approval = Approval::NotNeeded;
+            take_back(case, n, format!("ordered otherwise by {}", order.by), now, out);
         }
         Command::Resume => {
             out.note(HistoryKind::Ordered, Some(n), json!(order));
             row.plan.order = None;
             row.plan.ordered_at = None;
-            withdraw(case, n, &order.by, out, now);
+            take_back(case, n, format!("ordered otherwise by {}", order.by), now, out);
         }
     }
 }
 
-/// An order replaces whatever was wanted and has not been sent.
-fn withdraw(case: &mut Case, cycle_n: i32, by: &str, out: &mut Outcome, now: DateTime<Utc>) {
-    let cancel = Effect::Cancel { cycle_n, why: format!("ordered otherwise by {by}") };
+/// People write their names in more than one way; none of them makes two people of one.
+fn is_person(asked_by: &str, by: &str) -> bool {
+    let plain = |name: &str| name.trim().to_lowercase();
+    asked_by.strip_prefix("person:").is_some_and(|name| plain(name) == plain(by))
+}
+
+fn has_template(merchant: &MerchantView, name: &str) -> bool {
+    merchant.ruleset.as_ref().is_some_and(|(_, rules)| rules.template(name).is_some())
+}
+
+/// Whatever was wanted and has not been sent is not wanted any more, in the case as in the effects.
+pub(super) fn take_back(case: &mut Case, cycle_n: i32, why: String, now: DateTime<Utc>, out: &mut Outcome) {
+    let cancel = Effect::Cancel { cycle_n, why };
     absorb(case, std::slice::from_ref(&cancel), now);
     out.effects.push(cancel);
 }

@@ -20,11 +20,17 @@ impl Times {
     /// window of some hours is not used up by a margin made for weeks.
     pub fn of(opened_at: DateTime<Utc>, respond_by: DateTime<Utc>, safety_margin: TimeDelta) -> Self {
         let window = (respond_by - opened_at).max(TimeDelta::zero());
-        let margin = safety_margin.clamp(TimeDelta::zero(), window / 4);
-        let settle = SETTLE_MAX.min(margin / 4);
+        let margin = safety_margin.clamp(TimeDelta::zero(), part(window, 4));
+        let settle = SETTLE_MAX.min(part(margin, 4));
         let page_at = respond_by - margin;
         Self { respond_by, act_by: page_at - settle, page_at }
     }
+}
+
+/// In whole microseconds, as instants are kept: a wake between two of them would be stored as one before it
+/// is due, and come again at once.
+fn part(length: TimeDelta, of: i32) -> TimeDelta {
+    TimeDelta::microseconds((length / of).num_microseconds().unwrap_or(i64::MAX))
 }
 
 /// How long before `respond_by` people are told again, longest first, scaled to the window.
@@ -35,7 +41,7 @@ pub fn ladder(opened_at: DateTime<Utc>, respond_by: DateTime<Utc>) -> Vec<TimeDe
     } else if window >= TimeDelta::hours(6) {
         &[12, 4, 1]
     } else {
-        return vec![window / 2, window / 4];
+        return vec![part(window, 2), part(window, 4)];
     };
     hours.iter().map(|h| TimeDelta::hours(*h)).filter(|rung| *rung < window).collect()
 }

@@ -201,9 +201,9 @@ fn ordered(value: &Value, wanted: &Number, holds: fn(std::cmp::Ordering) -> bool
     order.map_or(Truth::Unknown, |order| Truth::of(holds(order)))
 }
 
-type Edges = (DateTime<Utc>, DateTime<Utc>);
+pub(super) type Edges = (DateTime<Utc>, DateTime<Utc>);
 
-fn edges_of(value: &Value, view: &View<'_>) -> Option<Edges> {
+pub(super) fn edges_of(value: &Value, view: &View<'_>) -> Option<Edges> {
     Some(Moment::parse(value.as_str()?)?.edges(view.ruleset.policy.time_zone))
 }
 

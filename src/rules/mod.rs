@@ -23,6 +23,7 @@ mod rule_read;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -224,6 +225,12 @@ impl Ruleset {
         let mut scribe = trace::Scribe::<ALL>::new(self.rules.len() + 1);
         let matched = eval::first_match(&eval::View::new(self, context), &mut scribe);
         (self.verdict(matched, context), scribe.finish(&self.rules, matched))
+    }
+
+    /// The next instant after `context.now` at which time alone may change the answer: where a condition on
+    /// `time_left`, or on a fact before or after `now`, turns.
+    pub fn next_change(&self, context: &Context<'_>) -> Option<DateTime<Utc>> {
+        turns::next(&eval::View::new(self, context))
     }
 
     pub fn template(&self, name: &str) -> Option<&Template> {

@@ -1,0 +1,95 @@
+//! Whom a look tells what: the person who is needed, at once and again on each rung of the ladder, and the
+//! pages at the margin and at `respond_by`. Decides nothing; every alert is told once.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::look::Look;
+use super::{Alert, AlertKind, Answer, Case, CycleRow, Effect, HistoryKind, Outcome, Plan, Severity, ladder};
+
+pub(super) fn what_is_needed(
+    row: &CycleRow,
+    seen: &Look,
+    plan: &mut Plan,
+    now: DateTime<Utc>,
+    out: &mut Outcome,
+) {
+    let n = row.cycle.n;
+    let respond_by = row.cycle.respond_by;
+    // Several rungs may have passed at once: the tightest speaks for all of them.
+    let rung =
+        ladder(row.cycle.opened_at, respond_by).into_iter().filter(|rung| now >= respond_by - *rung).min();
+    let rung_s = rung.map(|r| r.num_seconds());
+    let question = json!([plan.answer, plan.waiting_for]).to_string();
+    let asked_anew = plan.asked.as_deref() != Some(&question);
+    let tighter = rung_s.filter(|rung| plan.rung_told_s.is_none_or(|told| *rung < told));
+    let kind_and_key = match (asked_anew, tighter) {
+        (true, _) => {
+            let digest = hex::encode(Sha256::digest(&question));
+            let key = format!("needs-person:{n}:{}:{}", &digest[..16], now.timestamp_micros());
+            Some((AlertKind::NeedsPerson, key))
+        }
+        (false, Some(rung_s)) => {
+            let key = format!("deadline:{n}:{rung_s}:{}", now.timestamp_micros());
+            Some((AlertKind::Deadline, key))
+        }
+        (false, None) => None,
+    };
+    if let Some((kind, key)) = kind_and_key {
+        out.effects.push(Effect::Tell(Alert {
+            kind,
+            severity: Severity::Warning,
+            cycle_n: Some(n),
+            key,
+            title: format!("a person is needed: {}", plan.waiting_for.join("; ")),
+            detail: json!({"respond_by": respond_by, "waiting_for": plan.waiting_for, "answer": plan.answer,
+                "rule": plan.rule_id, "why": seen.decided.why}),
+        }));
+    }
+    plan.asked = Some(question);
+    plan.rung_told_s = match (plan.rung_told_s, rung_s) {
+        (Some(told), Some(rung)) => Some(told.min(rung)),
+        (told, rung) => told.or(rung),
+    };
+}
+
+/// The margin and the deadline themselves, once each for every deadline.
+pub(super) fn what_time_it_is(
+    row: &CycleRow,
+    plan: &mut Plan,
+    case: &mut Case,
+    now: DateTime<Utc>,
+    out: &mut Outcome,
+) {
+    let n = row.cycle.n;
+    let respond_by = row.cycle.respond_by;
+    let ignored = matches!(plan.answer, Answer::Ignore { .. });
+    let detail = json!({"respond_by": respond_by, "waiting_for": plan.waiting_for, "answer": plan.answer});
+    let suffix = format!("{n}:{}:{}", respond_by.timestamp(), now.timestamp_micros());
+    if now >= plan.page_at && plan.paged_at.is_none() && !ignored {
+        plan.paged_at = Some(now);
+        out.note(HistoryKind::Paged, Some(n), json!({"waiting_for": plan.waiting_for}));
+        out.effects.push(Effect::Tell(Alert {
+            kind: AlertKind::Unanswered,
+            severity: Severity::Page,
+            cycle_n: Some(n),
+            key: format!("unanswered:{suffix}"),
+            title: "the provider's record shows no response, and time is running out".into(),
+            detail: detail.clone(),
+        }));
+    }
+    if now >= respond_by && !plan.missed_told {
+        plan.missed_told = true;
+        case.check_at = Some(now);
+        out.note(HistoryKind::Missed, Some(n), json!({"respond_by": respond_by, "ignored": ignored}));
+        out.effects.push(Effect::Tell(Alert {
+            kind: AlertKind::Missed,
+            severity: if ignored { Severity::Info } else { Severity::Page },
+            cycle_n: Some(n),
+            key: format!("missed:{suffix}"),
+            title: "respond_by has passed and the provider's record shows no response".into(),
+            detail,
+        }));
+    }
+}

@@ -1,0 +1,9 @@
+//! The adversary of the engine: a simulated world, promises checked after every input, scenarios as text
+//! tables that a reviewer checks without running them, and random histories.
+
+mod acting;
+mod money;
+mod people;
+mod table;
+mod watch;
+mod world;

@@ -233,7 +233,7 @@ fn tell_reversals(after: &Dispute, moved: Move, before: Option<&Dispute>, out: &
         kind: AlertKind::Reversed,
         severity: Severity::Warning,
         cycle_n: None,
-        key: format!("reversed:{}:{}", after.as_of.timestamp(), after.status),
+        key: format!("reversed:{}:{}", after.as_of.timestamp_micros(), after.status),
         title: format!("a dispute that was {} {title}: now {}", before.status, after.status),
         detail: json!({"from": before.status, "to": after.status}),
     }));

@@ -36,7 +36,7 @@ impl Obstacle {
     }
 }
 
-fn person(text: impl Into<String>) -> Obstacle {
+pub(super) fn person(text: impl Into<String>) -> Obstacle {
     Obstacle { text: text.into(), clears: Clears::ByPerson }
 }
 

@@ -119,13 +119,29 @@ fn find(case: &Case, dispute: &Dispute, row: &CycleRow, times: Times, now: DateT
     };
     match by_policy.filter(|_| !seen.obstacles.is_empty() && !seen.decided.ordered) {
         Some(answer) => {
-            // What the policy cannot do either would only hide what the person has to know: and nobody may
-            // find that the approval asked for one answer was given to another.
             let instead = at_the_margin(&seen, answer, "policy");
-            if instead.obstacles.iter().all(Obstacle::is_shadow) { instead } else { seen }
+            // A policy that cannot act either does not take the answer's place: nobody may find that the
+            // approval asked for one answer was given to another.
+            if instead.obstacles.iter().all(Obstacle::is_shadow) {
+                instead
+            } else {
+                with_both(seen, &instead)
+            }
         }
         None => seen,
     }
+}
+
+/// The answer as it stands, and what keeps the policy from taking over.
+fn with_both(mut seen: Look, instead: &Look) -> Look {
+    let told = |text: &&str| !seen.obstacles.iter().any(|known| known.text == **text);
+    let more: Vec<&str> = instead.obstacles.iter().map(|o| o.text.as_str()).filter(told).collect();
+    if !more.is_empty() {
+        let (policy, why) = (instead.answer.word(), more.join(", "));
+        seen.obstacles
+            .push(gate::person(format!("at the margin the policy would {policy}, and cannot: {why}")));
+    }
+    seen
 }
 
 /// What `submit what is staged` sends: the staged answer's template, or what is attached.

@@ -40,7 +40,7 @@ fn of_conditions(conditions: &[Condition], view: &View<'_>, soonest: &mut Option
             Test::Reason(_)
             | Test::Stage(_)
             | Test::Status(_)
-            | Test::TestMode(_)
+            | Test::InTestMode(_)
             | Test::Refunded(_)
             | Test::FeeRequired(_)
             | Test::Has(_)

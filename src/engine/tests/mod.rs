@@ -2,8 +2,12 @@
 //! tables that a reviewer checks without running them, and random histories.
 
 mod acting;
+mod histories;
 mod money;
 mod people;
+mod random;
+mod reasons;
 mod table;
 mod watch;
+mod windows;
 mod world;

@@ -1,0 +1,116 @@
+//! P5: a provider's history that arrives lost in part, twice, late or in any order ends where it would have
+//! ended had it come in order.
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+
+use super::acting::always;
+use super::world::{STRIPE_LIKE, World, money, snapshot, start};
+use crate::dispute::{CycleState, Dispute, Event, RespondBy, Snapshot, Source, Stage, Status};
+use crate::engine::*;
+
+/// One thing that happens at the provider.
+#[derive(Debug, Clone)]
+enum Change {
+    Status(Status),
+    Stage(Stage),
+    RespondBy(Option<i64>),
+    AmountMinor(i64),
+    Code,
+    Payment,
+    Refunded,
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        4 => prop::sample::select(Status::ALL).prop_map(Change::Status),
+        1 => prop::sample::select(vec![Stage::Inquiry, Stage::Chargeback, Stage::PreArbitration])
+            .prop_map(Change::Stage),
+        2 => prop::option::weighted(0.8, 1i64..60).prop_map(Change::RespondBy),
+        1 => (1i64..500_000).prop_map(Change::AmountMinor),
+        1 => Just(Change::Code),
+        1 => Just(Change::Payment),
+        1 => Just(Change::Refunded),
+    ]
+}
+
+/// The records as the provider sends them, one an hour, each with all it then knew.
+fn history(changes: &[Change]) -> Vec<Event> {
+    let mut record = snapshot(start());
+    (record.payment_ref, record.amount) = (None, money("45.00", "USD"));
+    let mut out = Vec::new();
+    for (hour, change) in (1..).zip(changes) {
+        apply(&mut record, change);
+        let as_of = start() + TimeDelta::hours(hour);
+        out.push(super::world::event(Source::Webhook, as_of, record.clone()));
+    }
+    out
+}
+
+fn apply(record: &mut Snapshot, change: &Change) {
+    match change {
+        Change::Status(status) => record.status = *status,
+        Change::Stage(stage) => record.stage = *stage,
+        Change::RespondBy(days) => {
+            record.respond_by = match days {
+                Some(days) => RespondBy::At(start() + TimeDelta::days(*days)),
+                None => RespondBy::NotAllowed,
+            }
+        }
+        Change::AmountMinor(minor) => record.amount.minor = *minor,
+        Change::Code => record.reason.network_code = Some("13.1".into()),
+        Change::Payment => record.payment_ref = Some("pay_gull".into()),
+        Change::Refunded => record.refunded = true,
+    }
+}
+
+/// What is the same in the end, whatever came on the way: the dispute, and what is owed until when.
+fn end(events: &[Event]) -> (Option<Dispute>, Option<(Stage, RespondBy)>) {
+    let rules = always("", r#"then = { hold = { why = "ask ann" } }"#);
+    let mut world = World::new(Some(&rules), &STRIPE_LIKE);
+    world.now = start() + TimeDelta::days(1);
+    for event in events {
+        world.put(&Input::News(Box::new(event.clone())));
+        world.now += TimeDelta::seconds(1);
+    }
+    let owed = world.case.newest.filter(|row| row.cycle.state == CycleState::Open);
+    let dispute = world.case.dispute.map(|d| Dispute { closed_at: None, ..d });
+    (dispute, owed.map(|row| (row.cycle.stage, RespondBy::At(row.cycle.respond_by))))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_and_any_repetition_ends_the_same(
+        changes in prop::collection::vec(change(), 1..9),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        order in any::<prop::sample::Index>(),
+        swaps in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..12),
+    ) {
+        let events = history(&changes);
+        let mut shuffled = events.clone();
+        shuffled.extend(picks.iter().map(|pick| pick.get(&events).clone()));
+        shuffled.rotate_left(order.index(events.len()));
+        for (a, b) in &swaps {
+            let (a, b) = (a.index(shuffled.len()), b.index(shuffled.len()));
+            shuffled.swap(a, b);
+        }
+        prop_assert_eq!(end(&shuffled), end(&events));
+    }
+
+    #[test]
+    fn what_was_lost_is_made_up_for_by_one_read(
+        changes in prop::collection::vec(change(), 1..9),
+        kept in prop::collection::vec(any::<bool>(), 9),
+    ) {
+        let events = history(&changes);
+        let last = events.last().unwrap();
+        let read = Event { source: Source::Poll, as_of: last.as_of + TimeDelta::hours(1), ..last.clone() };
+        let mut some: Vec<_> = events.iter().zip(&kept).filter(|(_, k)| **k).map(|(e, _)| e.clone()).collect();
+        some.push(read.clone());
+        let mut all = events.clone();
+        all.push(read);
+        prop_assert_eq!(end(&some), end(&all));
+    }
+}

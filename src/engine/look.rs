@@ -114,7 +114,7 @@ fn find(case: &Case, dispute: &Dispute, row: &CycleRow, times: Times, now: DateT
     };
     let by_policy = match policy(case).map(|p| p.at_margin) {
         Some(AtMargin::Accept) => Some(Answer::Accept),
-        Some(AtMargin::SubmitStaged) => staged_answer(case, &seen.answer, row),
+        Some(AtMargin::SubmitStaged) => staged_answer(case, row),
         Some(AtMargin::Page) | None => None,
     };
     match by_policy.filter(|_| !seen.obstacles.is_empty() && !seen.decided.ordered) {
@@ -144,11 +144,11 @@ fn with_both(mut seen: Look, instead: &Look) -> Look {
     seen
 }
 
-/// What `submit what is staged` sends: the staged answer's template, or what is attached.
-fn staged_answer(case: &Case, answer: &Answer, row: &CycleRow) -> Option<Answer> {
+/// What `submit what is staged` sends: the answer it was staged for.
+fn staged_answer(case: &Case, row: &CycleRow) -> Option<Answer> {
     case.action(ActionKind::StageEvidence, "").filter(|a| a.state == ActionState::Done)?;
-    let template = answer.template().or(row.plan.answer.template()).map(str::to_owned);
-    let reason = answer.reason().or(row.plan.answer.reason()).map(str::to_owned);
+    let staged = row.plan.staged_for.as_ref()?;
+    let (reason, template) = (staged.reason().map(str::to_owned), staged.template().map(str::to_owned));
     Some(Answer::Defend { reason, template })
 }
 
@@ -314,6 +314,7 @@ fn prepare(
     if drafts && fresh && clean && !busy && !acting && case.pending_uploads.is_empty() {
         want(ActionKind::StageEvidence, String::new(), Some(seen.packet.clone()));
         plan.staged_digest = Some(digest);
+        plan.staged_for = Some(seen.answer.clone());
     }
 }
 

@@ -112,6 +112,9 @@ pub struct Plan {
     /// SHA-256 (hex) of the packet last put with the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged_digest: Option<String>,
+    /// The answer for which it was put there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged_for: Option<Answer>,
     /// People have been asked about exactly this answer and these obstacles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<String>,
@@ -142,6 +145,7 @@ impl Plan {
             ordered_at: None,
             shadow: false,
             staged_digest: None,
+            staged_for: None,
             asked: None,
             rung_told_s: None,
             paged_at: None,

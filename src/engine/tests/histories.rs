@@ -4,7 +4,6 @@
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
-use super::acting::always;
 use super::world::{STRIPE_LIKE, World, money, snapshot, start};
 use crate::dispute::{CycleState, Dispute, Event, RespondBy, Snapshot, Source, Stage, Status};
 use crate::engine::*;
@@ -64,22 +63,33 @@ fn apply(record: &mut Snapshot, change: &Change) {
     }
 }
 
+/// A settlement that was left and came again: only in order can one tell when the last one began.
+fn returns_to_the_end(events: &[Event]) -> bool {
+    let mut in_order: Vec<_> = events.iter().filter_map(|e| Some((e.as_of, e.snapshot()?.status))).collect();
+    in_order.sort();
+    in_order.dedup();
+    let statuses: Vec<_> = in_order.into_iter().map(|(_, status)| status).collect();
+    let runs = statuses.chunk_by(|a, b| a == b).filter(|run| Some(&run[0]) == statuses.last());
+    runs.count() > 1
+}
+
 /// What is the same in the end, whatever came on the way: the dispute, and what is owed until when.
 fn end(events: &[Event]) -> (Option<Dispute>, Option<(Stage, RespondBy)>) {
-    let rules = always("", r#"then = { hold = { why = "ask ann" } }"#);
-    let mut world = World::new(Some(&rules), &STRIPE_LIKE);
+    let mut world = World::new(None, &STRIPE_LIKE);
     world.now = start() + TimeDelta::days(1);
     for event in events {
         world.put(&Input::News(Box::new(event.clone())));
         world.now += TimeDelta::seconds(1);
     }
     let owed = world.case.newest.filter(|row| row.cycle.state == CycleState::Open);
-    let dispute = world.case.dispute.map(|d| Dispute { closed_at: None, ..d });
+    let settled_twice = returns_to_the_end(events);
+    let dispute =
+        world.case.dispute.map(|d| Dispute { closed_at: d.closed_at.filter(|_| !settled_twice), ..d });
     (dispute, owed.map(|row| (row.cycle.stage, RespondBy::At(row.cycle.respond_by))))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
 
     #[test]
     fn any_order_and_any_repetition_ends_the_same(
@@ -111,6 +121,9 @@ proptest! {
         some.push(read.clone());
         let mut all = events.clone();
         all.push(read);
-        prop_assert_eq!(end(&some), end(&all));
+        // A read says that it is settled, and not since when.
+        let ((some, some_owed), (all, all_owed)) = (end(&some), end(&all));
+        let timeless = |d: Option<Dispute>| d.map(|d| Dispute { closed_at: None, ..d });
+        prop_assert_eq!((timeless(some), some_owed), (timeless(all), all_owed));
     }
 }

@@ -1,7 +1,7 @@
 //! Random histories of everything at once: news, orders, facts, new rules, providers that fail, time. After
 //! every input the promises of `watch` are checked; here stands what can only be said of a whole history.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -9,9 +9,10 @@ use serde_json::json;
 
 use super::acting::always;
 use super::world::{Provider, RAZORPAY_LIKE, STRIPE_LIKE, World, ruleset, snapshot};
-use crate::dispute::{RespondBy, Source, Stage, Status};
+use crate::dispute::{Capabilities, RespondBy, Source, Stage, Status};
 use crate::engine::*;
 use crate::evidence::Field;
+use crate::rules::Ruleset;
 
 #[derive(Debug, Clone)]
 enum Happening {
@@ -31,7 +32,7 @@ enum Happening {
     Order { by: &'static str, command: Command },
 }
 
-static RULES: LazyLock<Vec<String>> = LazyLock::new(|| {
+static RULES: LazyLock<Vec<Arc<Ruleset>>> = LazyLock::new(|| {
     let defend = "then = { defend = { template = \"plain\", lead = \"48h\" } }";
     let late = "when.time_left = { at_most = \"30h\" }\nthen = { accept = {} }";
     vec![
@@ -46,6 +47,9 @@ static RULES: LazyLock<Vec<String>> = LazyLock::new(|| {
         always("at_margin = \"submit what is staged\"", late),
         always("at_margin = \"accept\"", "then = { ignore = { why = \"the bank pays\" } }"),
     ]
+    .iter()
+    .map(|text| ruleset(text))
+    .collect()
 });
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -92,6 +96,12 @@ fn order() -> impl Strategy<Value = Happening> {
         .prop_map(|(by, command)| Happening::Order { by, command })
 }
 
+fn world(first: usize, capabilities: &'static Capabilities) -> World {
+    let mut world = World::new(None, capabilities);
+    world.merchant(|m| m.ruleset = Some((first as i32, RULES[first].clone())));
+    world
+}
+
 fn happen(world: &mut World, what: &Happening) {
     match what {
         Happening::Time { minutes } => world.advance_to(world.now + TimeDelta::minutes(*minutes)),
@@ -115,7 +125,7 @@ fn happen(world: &mut World, what: &Happening) {
         Happening::Refunded => world.changes(|r| r.refunded = true),
         Happening::Fee => world.changes(|r| r.fee_required = true),
         Happening::Rules(index) => {
-            world.merchant(|m| m.ruleset = Some((*index as i32, ruleset(&RULES[*index]))));
+            world.merchant(|m| m.ruleset = Some((*index as i32, RULES[*index].clone())));
             world.put(&Input::Look(Cause::Wake));
         }
         Happening::Kill(on) => {
@@ -139,14 +149,14 @@ fn happen(world: &mut World, what: &Happening) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn the_promises_hold_whatever_happens(
         happenings in prop::collection::vec(happening(), 1..40), first in 0..RULES.len(), like_stripe: bool,
     ) {
         let capabilities = if like_stripe { &STRIPE_LIKE } else { &RAZORPAY_LIKE };
-        let mut world = World::new(Some(&RULES[first]), capabilities);
+        let mut world = world(first, capabilities);
         for what in &happenings {
             happen(&mut world, what);
         }
@@ -164,7 +174,7 @@ proptest! {
         happenings in prop::collection::vec(happening(), 1..25), first in 0..RULES.len(),
     ) {
         let run = || {
-            let mut world = World::new(Some(&RULES[first]), &STRIPE_LIKE);
+            let mut world = world(first, &STRIPE_LIKE);
             happenings.iter().for_each(|what| happen(&mut world, what));
             (world.case.dispute, world.case.newest, world.seen)
         };

@@ -70,7 +70,7 @@ fn decide_anew(
     out: &mut Outcome,
 ) -> (Plan, DateTime<Utc>) {
     let seen = find(case, dispute, row, times, now);
-    let mut plan = remade(&row.plan, &seen);
+    let mut plan = Plan { staged_for: staged_for(case, &row.plan), ..remade(&row.plan, &seen) };
     withdraw_what_no_longer_holds(case, row, &seen, now, out);
     let acting = wants_to_act(case, &seen, now);
     if acting || differs(&row.plan, &plan) {
@@ -146,10 +146,15 @@ fn with_both(mut seen: Look, instead: &Look) -> Look {
 
 /// What `submit what is staged` sends: the answer it was staged for.
 fn staged_answer(case: &Case, row: &CycleRow) -> Option<Answer> {
-    case.action(ActionKind::StageEvidence, "").filter(|a| a.state == ActionState::Done)?;
-    let staged = row.plan.staged_for.as_ref()?;
+    let staged = staged_for(case, &row.plan)?;
     let (reason, template) = (staged.reason().map(str::to_owned), staged.template().map(str::to_owned));
     Some(Answer::Defend { reason, template })
+}
+
+/// While newer evidence is on its way, the provider holds what was staged before.
+fn staged_for(case: &Case, plan: &Plan) -> Option<Answer> {
+    let done = case.action(ActionKind::StageEvidence, "").is_some_and(|a| a.state == ActionState::Done);
+    if done { plan.staging_for.clone() } else { plan.staged_for.clone() }
 }
 
 #[expect(clippy::too_many_arguments, reason = "one judgement of everything a look knows")]
@@ -314,7 +319,7 @@ fn prepare(
     if drafts && fresh && clean && !busy && !acting && case.pending_uploads.is_empty() {
         want(ActionKind::StageEvidence, String::new(), Some(seen.packet.clone()));
         plan.staged_digest = Some(digest);
-        plan.staged_for = Some(seen.answer.clone());
+        plan.staging_for = Some(seen.answer.clone());
     }
 }
 

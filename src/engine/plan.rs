@@ -112,7 +112,10 @@ pub struct Plan {
     /// SHA-256 (hex) of the packet last put with the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged_digest: Option<String>,
-    /// The answer for which it was put there.
+    /// The answer for which it is being put there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging_for: Option<Answer>,
+    /// The answer for which the provider holds evidence, seen done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged_for: Option<Answer>,
     /// People have been asked about exactly this answer and these obstacles.
@@ -145,6 +148,7 @@ impl Plan {
             ordered_at: None,
             shadow: false,
             staged_digest: None,
+            staging_for: None,
             staged_for: None,
             asked: None,
             rung_told_s: None,

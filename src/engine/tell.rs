@@ -66,7 +66,7 @@ pub(super) fn what_time_it_is(
     let respond_by = row.cycle.respond_by;
     let ignored = matches!(plan.answer, Answer::Ignore { .. });
     let detail = json!({"respond_by": respond_by, "waiting_for": plan.waiting_for, "answer": plan.answer});
-    let suffix = format!("{n}:{}:{}", respond_by.timestamp(), now.timestamp_micros());
+    let suffix = format!("{n}:{}:{}", respond_by.timestamp_micros(), now.timestamp_micros());
     if now >= plan.page_at && plan.paged_at.is_none() && !ignored {
         plan.paged_at = Some(now);
         out.note(HistoryKind::Paged, Some(n), json!({"waiting_for": plan.waiting_for}));

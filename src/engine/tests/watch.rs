@@ -108,7 +108,7 @@ fn the_margin_pages(after: &Case, outcome: &Outcome, now: DateTime<Utc>, memory:
     let Some(row) = after.open() else { return };
     let ignored = matches!(row.plan.answer, Answer::Ignore { .. });
     if outcome.applied == Applied::Applied && now >= row.plan.page_at && !ignored {
-        let key = format!("unanswered:{}:{}:", row.cycle.n, row.cycle.respond_by.timestamp());
+        let key = format!("unanswered:{}:{}:", row.cycle.n, row.cycle.respond_by.timestamp_micros());
         let told = memory.keys.iter().filter(|told| told.starts_with(&key)).count();
         assert_eq!(told, 1, "P3: at the margin a page is told once for this deadline ({key})");
     }

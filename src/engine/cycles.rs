@@ -111,6 +111,9 @@ fn end_cycle(case: &mut Case, told: Status, event: &Event, out: &mut Outcome) {
     let slack_s = (row.cycle.respond_by - event.as_of).num_seconds();
     let detail = json!({"response": response, "slack_s": slack_s, "respond_by": row.cycle.respond_by});
     let why = format!("the provider's record ended the cycle: {response}");
+    // Resolving comes first: what is told below is news, not one of the alerts whose reason is gone.
+    out.effects.push(Effect::Cancel { cycle_n: n, why: why.clone() });
+    out.effects.push(Effect::ResolveAlerts { cycle_n: n, why });
     match response {
         Response::Accept | Response::Defend => out.note(HistoryKind::Answered, Some(n), detail),
         Response::Elsewhere => {
@@ -126,8 +129,6 @@ fn end_cycle(case: &mut Case, told: Status, event: &Event, out: &mut Outcome) {
         }
         Response::Nothing => {}
     }
-    out.effects.push(Effect::Cancel { cycle_n: n, why: why.clone() });
-    out.effects.push(Effect::ResolveAlerts { cycle_n: n, why });
     if response == Response::Nothing && lapsed {
         out.note(HistoryKind::Missed, Some(n), json!({"told": told, "ignored": ignored}));
         out.effects.push(Effect::Tell(Alert {

@@ -104,7 +104,7 @@ fn row_32_an_answer_from_elsewhere_cancels_ours() {
         "provider down            | no cycle
                created respond_by 20d   | accept at -19d; wake -19d
                at 25h                   | @1d want accept; accept at -19d; wake -6h
-               at 26h news under_review | @1d2h tell answered_elsewhere; @1d2h cancel; answered by elsewhere
+               at 26h news under_review | @1d2h cancel; @1d2h tell answered_elsewhere; answered by elsewhere
                provider answers         | answered by elsewhere",
     );
 }

@@ -35,7 +35,7 @@ enum Happening {
 static RULES: LazyLock<Vec<Arc<Ruleset>>> = LazyLock::new(|| {
     let defend = "then = { defend = { template = \"plain\", lead = \"48h\" } }";
     let late = "when.time_left = { at_most = \"30h\" }\nthen = { accept = {} }";
-    vec![
+    [
         always("", "then = { accept = { after = \"24h\" } }"),
         always("at_margin = \"accept\"", "then = { hold = { why = \"ask ann\" } }"),
         always("at_margin = \"submit what is staged\"", "then = { stage = { template = \"plain\" } }"),

@@ -171,6 +171,14 @@ pub async fn publish_rules(
     Ok(published)
 }
 
+/// What turns share: also a person's order, given beside a running engine, is a turn.
+pub fn world(config: &Config, ids: Ids, registry: Registry) -> World {
+    let own: HashSet<String> =
+        config.merchants.iter().filter(|m| m.facts_url.is_some()).map(|m| m.name.clone()).collect();
+    let facts_pull = FactsPull { everybody: config.facts.url.is_some(), merchants: Arc::new(own) };
+    World::new(registry, ids, facts_pull)
+}
+
 /// What steps share, as the configuration wants it.
 pub fn shop(
     config: &Config,
@@ -180,13 +188,10 @@ pub fn shop(
     registry: Registry,
     accounts: AccountDirectory,
 ) -> anyhow::Result<Shop> {
-    let own: HashSet<String> =
-        config.merchants.iter().filter(|m| m.facts_url.is_some()).map(|m| m.name.clone()).collect();
-    let facts_pull = FactsPull { everybody: config.facts.url.is_some(), merchants: Arc::new(own) };
     let seconds = |s: u32| TimeDelta::seconds(i64::from(s));
     Ok(Shop {
         pool: opened.pool.clone(),
-        world: World::new(registry, ids, facts_pull),
+        world: world(config, ids, registry),
         accounts,
         clock,
         bells: Bells::default(),

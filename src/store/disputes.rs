@@ -103,6 +103,10 @@ fn line(row: &PgRow) -> sqlx::Result<Line> {
     })
 }
 
+pub(super) fn cycle_line(row: &PgRow) -> sqlx::Result<CycleLine> {
+    cycle(row, row.try_get("n")?)
+}
+
 fn cycle(row: &PgRow, n: i32) -> sqlx::Result<CycleLine> {
     let response: Option<&str> = row.try_get("response")?;
     Ok(CycleLine {

@@ -9,15 +9,18 @@ mod connect;
 pub mod cycles;
 pub mod deliveries;
 pub mod disputes;
+pub mod dossier;
 pub mod embedded;
 pub mod evidence;
 pub mod facts;
 pub mod files;
 pub mod ids;
+pub mod merchants;
 pub mod rebuild;
 pub mod rulesets;
 pub mod seal;
 pub mod turn;
+pub mod vitals;
 pub mod watermarks;
 
 pub use connect::{

@@ -97,6 +97,21 @@ pub async fn show(conn: &mut PgConnection, delivery_id: i64) -> sqlx::Result<Opt
     .await
 }
 
+/// Sends everything that waits for a person round again, and says which those are. After an upgrade that
+/// knows more words.
+pub async fn requeue_quarantined(conn: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
+    let mut requeued: Vec<i64> = sqlx::query_scalar(
+        "update deliveries
+         set state = 'kept', settled_at = null, outcome = null, note = null
+         where merchant_id = any (array(select merchant_id from merchants)) and state = 'quarantined'
+         returning delivery_id",
+    )
+    .fetch_all(conn)
+    .await?;
+    requeued.sort_unstable();
+    Ok(requeued)
+}
+
 /// Sends settled and quarantined deliveries round again, and says which of `delivery_ids` go. Applying one
 /// twice changes nothing; one that is waiting already is left as it is.
 pub async fn requeue(conn: &mut PgConnection, delivery_ids: &[i64]) -> sqlx::Result<Vec<i64>> {

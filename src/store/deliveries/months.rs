@@ -30,10 +30,25 @@ pub async fn maintain_months(conn: &mut PgConnection, now: DateTime<Utc>) -> sql
     Ok(())
 }
 
+/// Which of the partitions of the month of `now` and of the next are missing.
+pub async fn missing_months(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<NaiveDate>> {
+    let mut missing = Vec::new();
+    for month in [month_of(now), month_of(now) + Months::new(1)] {
+        if !exists(conn, &partition(month)).await? {
+            missing.push(month);
+        }
+    }
+    Ok(missing)
+}
+
+fn partition(month: NaiveDate) -> String {
+    format!("deliveries_{}", month.format("%Y_%m"))
+}
+
 /// Makes one partition unless it is there. The table is made first and attached then: `create table …
 /// partition of` would lock every reader and writer of `deliveries` out, and wait for the slowest of them.
 pub(super) async fn make(conn: &mut PgConnection, month: NaiveDate) -> sqlx::Result<()> {
-    let name = format!("deliveries_{}", month.format("%Y_%m"));
+    let name = partition(month);
     if exists(conn, &name).await? {
         return Ok(());
     }

@@ -1,0 +1,66 @@
+//! The signs by which `doctor` tells a database that is looked after from one that is not: what waits, since
+//! when, and what has stood still. Judges nothing: how long is too long, the caller knows.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+/// How many there are, and since when the oldest waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Waiting {
+    pub count: i64,
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// Open cycles that wanted to be looked at before `before` and were not.
+pub async fn late_wakes(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<Waiting> {
+    sqlx::query_as("select count(*), min(wake_at) as since from cycles where wake_at <= $1")
+        .bind(before)
+        .fetch_one(conn)
+        .await
+}
+
+/// Open cycles whose deadline has passed.
+pub async fn overdue(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Waiting> {
+    sqlx::query_as("select count(*), min(respond_by) as since from cycles where state = 'open' and respond_by <= $1")
+        .bind(now)
+        .fetch_one(conn)
+        .await
+}
+
+/// Deliveries that wait to be read.
+pub async fn unread(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+    sqlx::query_as("select count(*), min(received_at) as since from deliveries where state = 'kept'")
+        .fetch_one(conn)
+        .await
+}
+
+/// Deliveries that wait for a person.
+pub async fn quarantined(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+    sqlx::query_as("select count(*), min(received_at) as since from deliveries where state = 'quarantined'")
+        .fetch_one(conn)
+        .await
+}
+
+/// Actions that may have reached a provider before `before`, and whose effect no record has shown since.
+pub async fn unconfirmed_actions(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<Waiting> {
+    sqlx::query_as(
+        "select count(*), min(coalesce(sent_at, wanted_at)) as since
+         from actions
+         where due_at is not null and state in ('sent', 'unknown') and coalesce(sent_at, wanted_at) <= $1",
+    )
+    .bind(before)
+    .fetch_one(conn)
+    .await
+}
+
+/// Pages that nobody has acknowledged.
+pub async fn unacknowledged_pages(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+    sqlx::query_as(
+        "select count(*), min(raised_at) as since
+         from alerts
+         where needs_ack and state in ('raised', 'sent')",
+    )
+    .fetch_one(conn)
+    .await
+}

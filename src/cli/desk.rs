@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 use super::Globals;
 use crate::store::evidence::{self, Named};
+use crate::store::merchants::{self, Merchant};
 use crate::store::{self, Opened};
 
 /// The name somebody acts under. Taken at their word: whoever can reach the database can do anything.
@@ -62,17 +63,66 @@ async fn within<T>(
     work(&mut conn).await
 }
 
-/// The one dispute that a person means.
+/// Which dispute a person means.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Which {
+    /// The provider's id of the dispute, or ours.
+    #[arg(value_name = "DISPUTE")]
+    pub word: String,
+    /// The merchant it belongs to, where the id alone does not say.
+    #[arg(long, value_name = "NAME")]
+    pub merchant: Option<String>,
+    /// The account it was raised at, where the id alone does not say.
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+}
+
+impl Which {
+    fn fits(&self, named: &Named) -> bool {
+        let same = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|w| w == is);
+        same(&self.merchant, &named.merchant) && same(&self.account, &named.account)
+    }
+}
+
+/// The one dispute that a person means, by its id alone.
 pub(super) async fn dispute(conn: &mut PgConnection, word: &str) -> anyhow::Result<Named> {
-    let mut found = evidence::named(conn, word).await?;
+    only(evidence::named(conn, word).await?, word, "say which by our id")
+}
+
+/// The one dispute that a person means.
+pub(super) async fn dispute_at(conn: &mut PgConnection, which: &Which) -> anyhow::Result<Named> {
+    let mut found = evidence::named(conn, &which.word).await?;
+    found.retain(|named| which.fits(named));
+    only(found, &which.word, "say which with --merchant and --account, or by our id")
+}
+
+fn only(mut found: Vec<Named>, word: &str, how: &str) -> anyhow::Result<Named> {
     match (found.pop(), found.as_slice()) {
-        (None, _) => bail!("there is no dispute `{word}`: give the provider's id, or ours"),
+        (None, _) => bail!(
+            "there is no dispute `{word}`: give the provider's id, or ours; `respondby disputes list` shows those \
+             there are, and `respondby reconcile --now` asks the providers for more"
+        ),
         (Some(named), []) => Ok(named),
         (Some(last), others) => {
             let line =
                 |d: &Named| format!("  {} at {}/{} of {}", d.dispute_id, d.provider, d.account, d.merchant);
             let lines: Vec<String> = others.iter().chain([&last]).map(line).collect();
-            bail!("`{word}` names {} disputes: say which by our id\n{}", lines.len(), lines.join("\n"))
+            bail!("`{word}` names {} disputes: {how}\n{}", lines.len(), lines.join("\n"))
+        }
+    }
+}
+
+/// The merchant of that name.
+pub(super) async fn merchant(conn: &mut PgConnection, name: &str) -> anyhow::Result<Merchant> {
+    let mut all = merchants::list(conn).await?;
+    match all.iter().position(|m| m.name == name) {
+        Some(at) => Ok(all.swap_remove(at)),
+        None if all.is_empty() => {
+            bail!("there is no merchant `{name}`, nor any other: they come with the configuration of `serve`")
+        }
+        None => {
+            let names: Vec<&str> = all.iter().map(|m| m.name.as_str()).collect();
+            bail!("there is no merchant `{name}`: there are {}", names.join(", "))
         }
     }
 }

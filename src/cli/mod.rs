@@ -3,15 +3,22 @@
 //! Exit codes: 0 done or yes, 1 failed or no, 2 the command line itself was wrong.
 
 mod alerts;
+mod deliveries;
 mod demo;
 mod desk;
+mod disputes;
+mod doctor;
 mod evidence;
 mod facts;
+mod kill;
 mod migrate;
 mod output;
+mod publish;
+mod reconcile;
 mod rules;
 mod sandbox;
 mod serve;
+mod show;
 mod webhook;
 
 use std::path::PathBuf;
@@ -46,19 +53,29 @@ struct Globals {
 enum Command {
     /// What people are told, and acknowledging it.
     Alerts(alerts::Args),
+    /// What providers sent, and sending some round again.
+    Deliveries(deliveries::Args),
+    /// Disputes: what is planned and why, and deciding otherwise.
+    Disputes(disputes::Args),
+    /// Say what is wrong, and how to mend it.
+    Doctor(doctor::Args),
     /// Attach evidence to a dispute.
     Evidence(evidence::Args),
     /// What the merchant knows of an order.
     Facts(facts::Args),
+    /// Stop everything irreversible for a merchant, or let it go on.
+    Kill(kill::Args),
     /// Bring the database's schema up to date.
     Migrate(migrate::Args),
     /// Play a scripted month against stand-ins of the providers.
     Demo(demo::Args),
+    /// How each account compares with the provider's own list.
+    Reconcile(reconcile::Args),
     /// Stand in for the providers' dispute APIs.
     Sandbox(sandbox::Args),
     /// Run the engine.
     Serve(serve::Args),
-    /// Check a merchant's rules.
+    /// Check, publish and compare a merchant's rules.
     Rules(rules::Args),
     /// Find out why a webhook's signature is refused.
     Webhook(webhook::Args),
@@ -82,10 +99,15 @@ pub async fn run() -> ExitCode {
     let Cli { globals, command } = Cli::parse();
     let done = match command {
         Command::Alerts(args) => alerts::run(args, &globals).await,
+        Command::Deliveries(args) => deliveries::run(args, &globals).await,
+        Command::Disputes(args) => disputes::run(args, &globals).await,
+        Command::Doctor(args) => doctor::run(args, &globals).await,
         Command::Evidence(args) => evidence::run(args, &globals).await,
         Command::Facts(args) => facts::run(args, &globals).await,
+        Command::Kill(args) => kill::run(args, &globals).await,
         Command::Migrate(args) => migrate::run(args, &globals).await,
         Command::Demo(args) => demo::run(args, &globals).await,
+        Command::Reconcile(args) => reconcile::run(args, &globals).await,
         Command::Sandbox(args) => sandbox::run(args, &globals).await,
         Command::Serve(args) => serve::run(args, &globals).await,
         Command::Rules(args) => rules::run(args, &globals).await,

@@ -1,5 +1,6 @@
-//! `respondby rules check`: loads rules files as the engine would and shows every mistake with its place.
-//! Needs no database. With `--config`, names of accounts are checked against it as well.
+//! `respondby rules`: here `check`, which loads rules files as the engine would and shows every mistake with
+//! its place. It needs no database; the commands that do are in `publish`. With `--config`, names of accounts
+//! are checked against it as well.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::Globals;
+use super::{Globals, publish};
 use crate::providers::ProviderName;
 use crate::rules::{Known, Loaded, Problem, Ruleset};
 
@@ -24,6 +25,12 @@ enum Command {
     ///
     /// Exits with 0 when all of them load, warnings or not, and with 1 otherwise.
     Check(Check),
+    /// Put a file in force as the merchant's next version. What does not load is refused.
+    Publish(publish::Publish),
+    /// Show the version in force, or another.
+    Show(publish::Show),
+    /// Compare a file with the version in force. Exits with 1 when they differ.
+    Diff(publish::Diff),
 }
 
 #[derive(Debug, clap::Args)]
@@ -32,15 +39,26 @@ struct Check {
     files: Vec<PathBuf>,
 }
 
-struct Checked {
-    file: String,
-    text: String,
-    rules: Option<usize>,
-    problems: Vec<Problem>,
+/// A file as the engine would load it.
+pub(super) struct Checked {
+    pub file: String,
+    pub text: String,
+    /// How many there are, where all of them load.
+    pub rules: Option<usize>,
+    /// Warnings among them.
+    pub problems: Vec<Problem>,
 }
 
 pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
-    let Command::Check(args) = args.command;
+    match args.command {
+        Command::Check(args) => check_all(args, globals),
+        Command::Publish(args) => publish::publish(args, globals).await,
+        Command::Show(args) => publish::show(args, globals).await,
+        Command::Diff(args) => publish::diff(args, globals).await,
+    }
+}
+
+fn check_all(args: Check, globals: &Globals) -> anyhow::Result<ExitCode> {
     let accounts = match globals.config {
         Some(_) => globals.load()?.accounts.into_iter().map(|a| a.name).collect(),
         None => Vec::new(),
@@ -53,7 +71,7 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
     Ok(if all_load { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn check(path: &Path, accounts: &[String]) -> anyhow::Result<Checked> {
+pub(super) fn check(path: &Path, accounts: &[String]) -> anyhow::Result<Checked> {
     let file = path.display().to_string();
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
     let providers: Vec<&str> = ProviderName::ALL.iter().map(ProviderName::as_str).collect();

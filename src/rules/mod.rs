@@ -237,6 +237,10 @@ impl Ruleset {
         self.templates.get(name)
     }
 
+    pub fn template_names(&self) -> impl Iterator<Item = &str> {
+        self.templates.keys().map(String::as_str)
+    }
+
     /// In the order they are tried, without the default.
     pub fn rule_ids(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| rule.id.as_str())

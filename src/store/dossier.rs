@@ -14,13 +14,8 @@ pub async fn dispute(
     merchant_id: MerchantId,
     dispute_id: DisputeId,
 ) -> sqlx::Result<Option<Dispute>> {
-    let sql =
-        format!("select {DISPUTE_COLUMNS} from disputes where merchant_id = $1 and dispute_id = $2");
-    let row = sqlx::query(AssertSqlSafe(sql))
-        .bind(merchant_id)
-        .bind(dispute_id)
-        .fetch_optional(conn)
-        .await?;
+    let sql = format!("select {DISPUTE_COLUMNS} from disputes where merchant_id = $1 and dispute_id = $2");
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(merchant_id).bind(dispute_id).fetch_optional(conn).await?;
     row.as_ref().map(dispute_of).transpose()
 }
 

@@ -22,10 +22,12 @@ pub async fn late_wakes(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx:
 
 /// Open cycles whose deadline has passed.
 pub async fn overdue(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Waiting> {
-    sqlx::query_as("select count(*), min(respond_by) as since from cycles where state = 'open' and respond_by <= $1")
-        .bind(now)
-        .fetch_one(conn)
-        .await
+    sqlx::query_as(
+        "select count(*), min(respond_by) as since from cycles where state = 'open' and respond_by <= $1",
+    )
+    .bind(now)
+    .fetch_one(conn)
+    .await
 }
 
 /// Deliveries that wait to be read.

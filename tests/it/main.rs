@@ -4,6 +4,7 @@ mod support;
 
 mod alerts;
 mod cli;
+mod commands;
 mod desk;
 mod embedded;
 mod evidence;

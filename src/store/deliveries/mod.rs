@@ -9,7 +9,9 @@ mod reads;
 mod settle;
 
 pub use keep::{Arrival, Keeping, keep};
-pub use look::{DeliveryFilter, DeliveryInFull, DeliveryRow, DeliveryState, list, requeue, requeue_quarantined, show};
+pub use look::{
+    DeliveryFilter, DeliveryInFull, DeliveryRow, DeliveryState, list, requeue, requeue_quarantined, show,
+};
 pub use months::{maintain_months, missing_months, month_of};
 pub use reads::{Read, keep_reads};
 pub use settle::{Claimed, Settled, claim, count_webhooks, settle, waiting, webhook_keys};

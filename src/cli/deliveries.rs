@@ -1,0 +1,179 @@
+//! `respondby deliveries`: what providers sent, byte for byte, and sending some round again after a fix.
+//! Applying one twice changes nothing, so that nobody has to be sure.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use super::Globals;
+use super::desk::with_database;
+use super::show::{at_second, plain, table};
+use crate::providers::ProviderName;
+use crate::store::deliveries::{self, DeliveryFilter, DeliveryInFull, DeliveryRow, DeliveryState};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List deliveries, the newest first.
+    List(List),
+    /// Show one with its headers and its body.
+    Show(Show),
+    /// Have some read again: quarantined ones after a fix, settled ones to be sure.
+    Replay(Replay),
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// quarantined (waits for a person), kept (waits to be read) or settled.
+    #[arg(long)]
+    state: Option<DeliveryState>,
+    #[arg(long)]
+    provider: Option<ProviderName>,
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    limit: i64,
+}
+
+#[derive(Debug, clap::Args)]
+struct Show {
+    #[arg(value_name = "ID")]
+    delivery_id: i64,
+    /// Only the body, byte for byte as it came.
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Replay {
+    #[arg(value_name = "ID", required_unless_present = "quarantined")]
+    delivery_ids: Vec<i64>,
+    /// Everything that is quarantined.
+    #[arg(long, conflicts_with = "delivery_ids")]
+    quarantined: bool,
+}
+
+pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::List(list) => list_them(list, globals).await,
+        Command::Show(show) => show_one(show, globals).await,
+        Command::Replay(replay) => requeue(replay, globals).await,
+    }
+}
+
+async fn list_them(list: List, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let List { state, provider, account, limit } = list;
+    let filter = DeliveryFilter { state, provider: provider.map(|p| p.as_str().to_owned()), account, limit };
+    let rows = with_database(globals, async |conn| Ok(deliveries::list(conn, &filter).await?)).await?;
+    let text = match rows.is_empty() {
+        true => "no deliveries".to_owned(),
+        false => table(
+            &["id", "received", "account", "source", "key", "bytes", "state", "what came of it"],
+            &rows.iter().map(row).collect::<Vec<_>>(),
+        ),
+    };
+    globals.output().answer(&text, &json!({ "deliveries": rows }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(d: &DeliveryRow) -> Vec<String> {
+    vec![
+        d.delivery_id.to_string(),
+        at_second(d.received_at),
+        format!("{}/{}", d.provider, d.account),
+        d.source.clone(),
+        d.dedupe_key.chars().take(40).collect(),
+        d.body_bytes.to_string(),
+        d.state.clone(),
+        came_of(d),
+    ]
+}
+
+fn came_of(d: &DeliveryRow) -> String {
+    match (&d.outcome, &d.note) {
+        (Some(outcome), Some(note)) => format!("{outcome}: {note}"),
+        (Some(outcome), None) => outcome.clone(),
+        (None, _) => "waits to be read".to_owned(),
+    }
+}
+
+async fn show_one(show: Show, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let id = show.delivery_id;
+    let found = with_database(globals, async |conn| {
+        deliveries::show(conn, id).await?.with_context(|| {
+            format!("there is no delivery {id}: `respondby deliveries list` shows those there are")
+        })
+    })
+    .await?;
+    if show.raw {
+        io::stdout().lock().write_all(&found.body).context("cannot write the body to standard output")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut value = json!(found.row);
+    value["headers"] = headers(&found);
+    match std::str::from_utf8(&found.body) {
+        Ok(text) => value["body"] = Value::from(text),
+        Err(_) => value["body_base64"] = Value::from(BASE64_STANDARD.encode(&found.body)),
+    }
+    globals.output().answer(&shown(&found), &value)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As they are kept: a list of names and values. Kept by this program, so that it reads back.
+fn headers(found: &DeliveryInFull) -> Value {
+    serde_json::from_str(&found.headers).unwrap_or_else(|_| Value::from(found.headers.as_str()))
+}
+
+fn shown(found: &DeliveryInFull) -> String {
+    let d = &found.row;
+    let mut lines = vec![
+        format!(
+            "delivery {} for {}, {}/{}, by {}",
+            d.delivery_id, d.merchant, d.provider, d.account, d.source
+        ),
+        format!("  received {}, key {}", at_second(d.received_at), d.dedupe_key),
+        format!("  {}: {}", d.state, came_of(d)),
+    ];
+    lines.extend(d.claimed_at.map(|at| format!("  the provider's own time {}", at_second(at))));
+    lines.extend(d.dispute_id.map(|id| format!("  dispute {id} (our id)")));
+    lines.push("headers".to_owned());
+    for header in headers(found).as_array().into_iter().flatten() {
+        let text = |i: usize| header[i].as_str().unwrap_or_default().to_owned();
+        lines.push(format!("  {}: {}", text(0), text(1)));
+    }
+    lines.push(format!("body, {} bytes", d.body_bytes));
+    let body = match serde_json::from_slice::<Value>(&found.body) {
+        Ok(json) => format!("{json:#}"),
+        Err(_) => String::from_utf8_lossy(&found.body).into_owned(),
+    };
+    lines.extend(body.lines().map(|line| format!("  {line}")));
+    lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")
+}
+
+async fn requeue(replay: Replay, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let asked = &replay.delivery_ids;
+    let requeued = with_database(globals, async |conn| {
+        Ok(match replay.quarantined {
+            true => deliveries::requeue_quarantined(conn).await?,
+            false => deliveries::requeue(conn, asked).await?,
+        })
+    })
+    .await?;
+    let left_out: Vec<i64> = asked.iter().copied().filter(|id| !requeued.contains(id)).collect();
+    let mut lines = vec![match requeued.len() {
+        0 => "nothing is sent round again".to_owned(),
+        n => format!("{n} sent round again: the worker of a running engine reads them within a second or so"),
+    }];
+    lines.extend(left_out.iter().map(|id| format!("{id}: there is none, or it waits to be read already")));
+    globals.output().answer(&lines.join("\n"), &json!({ "requeued": requeued, "left_out": left_out }))?;
+    Ok(if left_out.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

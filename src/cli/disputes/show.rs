@@ -1,0 +1,268 @@
+//! `disputes show`: one dispute with everything that is known and was done: the record, each cycle and its
+//! plan, decisions with what every condition saw, actions with their requests, alerts, evidence, history.
+
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::list::{kill_switch, plan};
+use crate::cli::Globals;
+use crate::cli::desk::{Which, dispute_at, with_database};
+use crate::cli::show::{at, at_second, left, plain};
+use crate::clock::Clock;
+use crate::dispute::Dispute;
+use crate::store::alerts::{self, AlertRow};
+use crate::store::disputes::{self, ActionLine, CycleLine, DecisionLine, Entry};
+use crate::store::dossier::{self, AttemptLine};
+use crate::store::evidence::{self, Listed, Named};
+use crate::store::merchants::{self, Merchant};
+
+/// More than any dispute has; a list without an end is no list.
+const ALERTS_MAX: i64 = 1000;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Debug, Serialize)]
+struct Dossier {
+    merchant: Option<Merchant>,
+    provider: String,
+    account: String,
+    dispute: Option<Dispute>,
+    cycles: Vec<CycleLine>,
+    decisions: Vec<DecisionLine>,
+    actions: Vec<ActionLine>,
+    attempts: Vec<AttemptLine>,
+    alerts: Vec<AlertRow>,
+    evidence: Vec<Listed>,
+    history: Vec<Entry>,
+}
+
+pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let now = Clock::system().now();
+    let dossier = with_database(globals, async |conn| {
+        let named = dispute_at(conn, &args.which).await?;
+        read(conn, named).await
+    })
+    .await?;
+    globals.output().answer(&dossier.shown(now), &serde_json::to_value(&dossier)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn read(conn: &mut PgConnection, named: Named) -> anyhow::Result<Dossier> {
+    let (merchant_id, dispute_id) = (named.merchant_id, named.dispute_id);
+    let about = alerts::Filter {
+        merchant: Some(named.merchant),
+        dispute_ref: Some(named.dispute_ref),
+        settled_too: true,
+        limit: ALERTS_MAX,
+    };
+    Ok(Dossier {
+        merchant: merchants::list(conn).await?.into_iter().find(|m| m.merchant_id == merchant_id),
+        provider: named.provider,
+        account: named.account,
+        dispute: dossier::dispute(conn, merchant_id, dispute_id).await?,
+        cycles: dossier::cycles(conn, merchant_id, dispute_id).await?,
+        decisions: disputes::decisions(conn, Some((merchant_id, dispute_id))).await?,
+        actions: disputes::actions(conn, merchant_id, dispute_id).await?,
+        attempts: dossier::attempts(conn, merchant_id, dispute_id).await?,
+        alerts: alerts::list(conn, &about).await?,
+        evidence: evidence::list(conn, merchant_id, dispute_id).await?,
+        history: disputes::history(conn, merchant_id, dispute_id).await?,
+    })
+}
+
+impl Dossier {
+    fn shown(&self, now: DateTime<Utc>) -> String {
+        let mut lines: Vec<String> = self.merchant.iter().filter_map(kill_switch).collect();
+        if let Some(dispute) = &self.dispute {
+            lines.extend(self.record(dispute));
+        }
+        for cycle in &self.cycles {
+            lines.extend(cycle_lines(cycle, now));
+        }
+        section(&mut lines, "decisions", self.decision_lines());
+        section(&mut lines, "actions", self.action_lines());
+        section(&mut lines, "alerts", self.alerts.iter().map(alert).collect());
+        section(&mut lines, "evidence", self.evidence.iter().map(piece).collect());
+        section(&mut lines, "history", self.history.iter().map(entry).collect());
+        lines.join("\n")
+    }
+
+    fn record(&self, d: &Dispute) -> Vec<String> {
+        let merchant = self.merchant.as_ref().map_or("?", |m| m.name.as_str());
+        let code = d.reason.network_code.iter().chain(&d.reason.network).map(|w| format!(", {w}"));
+        let refs = d.payment_ref.iter().map(|p| format!("payment {p}"));
+        let refs = refs.chain(d.charge_ref.iter().map(|c| format!("charge {c}")));
+        let refs: Vec<String> = refs.chain(d.follows_ref.iter().map(|f| format!("follows {f}"))).collect();
+        let marks = [
+            (!d.live, "test mode"),
+            (d.refunded, "refunded already"),
+            (d.fee_required, "a fee is charged for a response"),
+            (d.evidence_staged, "evidence is with the provider, not sent"),
+        ];
+        let marks: Vec<&str> = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
+        let mut lines = vec![
+            format!(
+                "{} of {merchant}, {}/{} (our id {})",
+                d.dispute_ref, self.provider, self.account, d.dispute_id
+            ),
+            format!(
+                "  {} at stage {}, {}; the provider says {}",
+                d.status, d.stage, d.amount, d.provider_status
+            ),
+            format!(
+                "  reason {} ({}{})",
+                d.reason.category,
+                d.reason.provider_reason,
+                code.collect::<String>()
+            ),
+            format!("  opened {}, as of {}", at(d.opened_at), at_second(d.as_of)),
+        ];
+        lines.extend((!refs.is_empty()).then(|| format!("  {}", refs.join(", "))));
+        lines.extend((!marks.is_empty()).then(|| format!("  {}", marks.join(", "))));
+        lines.iter().map(|line| plain(line)).collect()
+    }
+
+    /// All of them in a line each, and the newest with every condition.
+    fn decision_lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.decisions.iter().map(decision).collect();
+        if let Some(newest) = self.decisions.last() {
+            lines.push(format!("why the last one, at {}:", at_second(newest.at)));
+            lines.extend(conditions(&newest.detail["trace"]));
+        }
+        lines
+    }
+
+    fn action_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for a in &self.actions {
+            let due = a.due_at.map(|due| format!(", looked at again {}", at_second(due))).unwrap_or_default();
+            let done = a.done_at.map(|done| format!(", done {}", at_second(done))).unwrap_or_default();
+            let note = a.note.as_ref().map(|n| format!(": {n}")).unwrap_or_default();
+            let subject = if a.subject.is_empty() { String::new() } else { format!(" {}", a.subject) };
+            let wanted = at_second(a.wanted_at);
+            lines.push(format!(
+                "cycle {}: {}{subject} {}, wanted {wanted}{done}{due}{note}",
+                a.cycle_n, a.kind, a.state
+            ));
+            lines.extend(self.attempts.iter().filter(|t| t.action_id == a.action_id).map(attempt));
+        }
+        lines
+    }
+}
+
+fn section(lines: &mut Vec<String>, title: &str, own: Vec<String>) {
+    if !own.is_empty() {
+        lines.push(title.to_owned());
+        lines.extend(own.iter().map(|line| format!("  {}", plain(line))));
+    }
+}
+
+fn cycle_lines(cycle: &CycleLine, now: DateTime<Utc>) -> Vec<String> {
+    let text = |key: &str| cycle.plan[key].as_str().unwrap_or_default().to_owned();
+    let time = match cycle.state.as_str() {
+        "open" => format!(" ({})", left(cycle.respond_by, now)),
+        _ => String::new(),
+    };
+    let mut lines =
+        vec![format!("cycle {}, {}: respond by {}{time}", cycle.n, cycle.state, at(cycle.respond_by))];
+    let rule = cycle.rule_id.as_ref().map(|rule| format!(", rule {rule}")).unwrap_or_default();
+    lines.push(format!("  plan: {}; by {}{rule}", plan(cycle), text("decided_by")));
+    let waiting = cycle.plan["waiting_for"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    lines.extend(waiting.map(|w| format!("  waits for: {w}")));
+    if cycle.state == "open" {
+        let wake =
+            cycle.wake_at.map(|wake| format!(", looked at again {}", at_second(wake))).unwrap_or_default();
+        let paged = cycle.paged_at.map(|paged| format!(" (paged {})", at_second(paged))).unwrap_or_default();
+        lines.push(format!("  people are paged at {}{paged}{wake}", at(cycle.page_at)));
+    }
+    lines.iter().map(|line| plain(line)).collect()
+}
+
+fn decision(d: &DecisionLine) -> String {
+    let rule = d.rule_id.as_ref().map(|rule| format!(", rule {rule}")).unwrap_or_default();
+    let version = d.ruleset_version.map(|v| format!(", version {v}")).unwrap_or_default();
+    let act_at = d.act_at.map(|act_at| format!(" at {}", at(act_at))).unwrap_or_default();
+    let shadow = if d.shadow { ", in shadow mode" } else { "" };
+    let why = d.detail["why"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
+    format!(
+        "{}  cycle {}: {}{act_at} by {}{rule}{version}{shadow}{why}",
+        at_second(d.at),
+        d.cycle_n,
+        d.answer,
+        d.decided_by
+    )
+}
+
+/// Each rule tried, and of each condition what it saw and what it wanted.
+fn conditions(trace: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    for rule in list(&trace["rules"]) {
+        let matched = if rule["matched"] == true { "matches" } else { "does not match" };
+        lines.push(format!("  rule {} {matched}", word(&rule["id"])));
+        for asked in list(&rule["conditions"]) {
+            let held = match asked["held"].as_bool() {
+                Some(true) => "holds   ",
+                Some(false) => "does not",
+                None => "unknown ",
+            };
+            let (path, saw, wanted) = (word(&asked["path"]), word(&asked["saw"]), word(&asked["wanted"]));
+            lines.push(format!("    {held}  {path}: saw {saw}, wanted {wanted}"));
+        }
+    }
+    let not_tried: Vec<String> = list(&trace["not_tried"]).iter().map(word).collect();
+    if !not_tried.is_empty() {
+        lines.push(format!("  not tried: {}", not_tried.join(", ")));
+    }
+    lines
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+fn attempt(t: &AttemptLine) -> String {
+    let status = t.status.map(|status| format!(" {status}")).unwrap_or_default();
+    let request = t.provider_request_ref.as_ref().map(|r| format!(", request {r}")).unwrap_or_default();
+    let error = t.error.as_ref().map(|e| format!(": {e}")).unwrap_or_default();
+    format!(
+        "  {}  {}:{status} {}, {} ms{request}{error}",
+        at_second(t.at),
+        t.request,
+        t.outcome,
+        t.latency_ms
+    )
+}
+
+fn alert(a: &AlertRow) -> String {
+    let by = a.acknowledged_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    format!("{}  #{} {}: {} ({}{by})", at_second(a.raised_at), a.alert_id, a.severity, a.title, a.state)
+}
+
+fn piece(e: &Listed) -> String {
+    let what = match (&e.words, &e.file_name, &e.provider_file_ref) {
+        (Some(words), _, _) => format!("{} characters of text", words.chars().count()),
+        (None, Some(name), Some(there)) => format!("{name}, at the provider as {there}"),
+        (None, Some(name), None) => format!("{name}, not uploaded yet"),
+        (None, None, there) => format!("the provider's file {}", there.as_deref().unwrap_or("?")),
+    };
+    format!("{} {}: {what}, added {} by {}", e.field, e.n, at_second(e.added_at), e.added_by)
+}
+
+fn entry(h: &Entry) -> String {
+    let cycle = h.cycle_n.map(|n| format!(" cycle {n}")).unwrap_or_default();
+    let detail = if h.detail.is_null() { String::new() } else { format!(" {}", h.detail) };
+    format!("{}  {}{cycle}, by {}{detail}", at_second(h.at), h.kind, h.cause)
+}

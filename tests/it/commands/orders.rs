@@ -1,0 +1,146 @@
+//! `disputes` and `kill`: what is shown, and a person's orders from the command line to the action they want.
+
+use serde_json::{Value, json};
+
+use super::Shop;
+
+#[tokio::test]
+async fn a_list_shows_what_is_owed_until_when_and_what_is_planned() {
+    let shop = Shop::with_rules().await;
+    assert_eq!(shop.ok(&["disputes", "list"]), "no disputes\n");
+    shop.dispute("dp_one", 10).await;
+    let listed = shop.ok(&["disputes", "list", "--open", "--merchant", "shop"]);
+    let line = listed.lines().nth(1).unwrap();
+    for part in
+        ["dp_one", "stripe/shop-eu", "chargeback", "20.00 USD", "fraud", " UTC", "4d 23h left", "accept"]
+    {
+        assert!(line.contains(part), "{part} not in {line}");
+    }
+    let value = shop.json(&["disputes", "list"]);
+    assert_eq!(value["disputes"][0]["cycle"]["rule_id"], "accept-with-two");
+    shop.fails(&["disputes", "list", "--merchant", "shob"], &["no merchant `shob`", "there are shop"]);
+}
+
+#[tokio::test]
+async fn an_order_wants_another_person_and_never_the_one_who_asked() {
+    let shop = Shop::with_rules().await;
+    shop.dispute("dp_one", 10).await;
+    let ordered = shop.ok(&["disputes", "accept", "dp_one", "--as", "ana"]);
+    assert!(ordered.contains("approval by somebody other than person:ana"), "{ordered}");
+    shop.fails(
+        &["disputes", "approve", "dp_one", "--as", "ana"],
+        &["refused", "somebody else has to approve"],
+    );
+    assert_eq!(actions(&shop), Vec::<Value>::new());
+    let approved = shop.json(&["disputes", "approve", "dp_one", "--as", "ben"]);
+    assert_eq!(
+        (&approved["applied"], &approved["actions"][0]["kind"]),
+        (&json!("applied"), &json!("accept"))
+    );
+    assert_eq!(
+        approved["plan"]["approval"],
+        json!({"state": "granted", "asked_by": "person:ana", "by": "ben"})
+    );
+    assert_eq!(actions(&shop).len(), 1);
+    shop.fails(&["disputes", "approve", "dp_one", "--as", "cem"], &["approved already, by ben"]);
+
+    let shown = shop.ok(&["disputes", "show", "dp_one"]);
+    for part in [
+        "dp_one of shop, stripe/shop-eu",
+        "cycle 1, open: respond by",
+        "person:ana",
+        "rule accept-with-two matches",
+        "amount: saw 20.00 USD, wanted",
+        "accept wanted",
+        "ordered cycle 1, by person:ana",
+        "approved cycle 1, by person:ben",
+    ] {
+        assert!(shown.contains(part), "{part} not in {shown}");
+    }
+}
+
+#[tokio::test]
+async fn holding_and_resuming_change_the_plan_and_the_history_says_who() {
+    let shop = Shop::with_rules().await;
+    shop.dispute("dp_one", 10).await;
+    shop.ok(&["disputes", "hold", "dp_one", "--why", "the customer calls back", "--as", "ana"]);
+    let held = shop.json(&["disputes", "show", "dp_one"]);
+    assert_eq!(held["cycles"][0]["plan"]["answer"], json!({"hold": {"why": "the customer calls back"}}));
+    shop.ok(&["disputes", "resume", "dp_one", "--as", "ben"]);
+    let resumed = shop.json(&["disputes", "show", "dp_one"]);
+    assert_eq!(resumed["cycles"][0]["plan"]["decided_by"], "rules");
+    let causes: Vec<&str> = resumed["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|h| h["kind"] == "ordered")
+        .map(|h| h["cause"].as_str().unwrap())
+        .collect();
+    assert_eq!(causes, ["person:ana", "person:ben"]);
+}
+
+#[tokio::test]
+async fn orders_that_cannot_be_carried_out_say_why() {
+    let shop = Shop::with_rules().await;
+    shop.dispute("dp_one", 10).await;
+    shop.fails(
+        &["disputes", "defend", "dp_one", "--template", "leter", "--as", "ana"],
+        &["no template `leter`", "there are letter"],
+    );
+    shop.fails(
+        &["disputes", "approve", "dp_none", "--as", "ana"],
+        &["no dispute `dp_none`", "disputes list"],
+    );
+    for words in [&["disputes", "accept", "dp_one"][..], &["disputes", "hold", "dp_one", "--as", "ana"]] {
+        assert_eq!(shop.run(words).code, Some(2), "{words:?}");
+    }
+    crate::support::world::answer(&shop.db.pool, our_id(&shop), shop.now).await;
+    shop.fails(&["disputes", "accept", "dp_one", "--as", "ana"], &["no response is owed"]);
+}
+
+#[tokio::test]
+async fn an_id_that_two_accounts_know_is_asked_about() {
+    let shop = Shop::with_rules().await;
+    sqlx::query(
+        "insert into accounts (merchant_id, account_id, provider, name, tolerance_s, webhook_secrets, credentials,
+            updated_at)
+         values (1, 11, 'stripe', 'shop-us', 300, '{}', '', now())",
+    )
+    .execute(&shop.db.pool)
+    .await
+    .unwrap();
+    shop.dispute("dp_one", 10).await;
+    shop.dispute("dp_one", 11).await;
+    let parts = ["names 2 disputes", "--merchant and --account", "stripe/shop-eu", "stripe/shop-us"];
+    shop.fails(&["disputes", "hold", "dp_one", "--why", "x", "--as", "ana"], &parts);
+    let at = |account: &str| shop.ok(&["disputes", "show", "dp_one", "--account", account]);
+    assert!(at("shop-us").contains("stripe/shop-us") && at("shop-eu").contains("stripe/shop-eu"));
+}
+
+#[tokio::test]
+async fn the_kill_switch_stops_what_is_wanted_and_is_seen() {
+    let shop = Shop::with_rules().await;
+    shop.dispute("dp_one", 10).await;
+    shop.ok(&["kill", "on", "--merchant", "shop", "--as", "ana"]);
+    let again = shop.ok(&["kill", "on", "--merchant", "shop", "--as", "ben"]);
+    assert!(again.contains("already, since") && again.contains("by ana"), "{again}");
+    assert!(shop.ok(&["disputes", "list"]).starts_with("KILL SWITCH: nothing irreversible is sent for shop"));
+    shop.ok(&["disputes", "accept", "dp_one", "--as", "ana"]);
+    let approved = shop.ok(&["disputes", "approve", "dp_one", "--as", "ben"]);
+    assert!(approved.contains("waits for: the kill switch is on"), "{approved}");
+    assert_eq!(actions(&shop), Vec::<Value>::new());
+    let off = shop.json(&["kill", "off", "--merchant", "shop", "--as", "ben"]);
+    assert_eq!(off, json!({"merchant": "shop", "kill_switch": false, "changed": true}));
+    assert_eq!(shop.json(&["disputes", "list"])["kill_switches"], json!([]));
+    shop.fails(&["kill", "on", "--merchant", "other", "--as", "ana"], &["no merchant `other`"]);
+}
+
+fn actions(shop: &Shop) -> Vec<Value> {
+    let value = shop.json(&["disputes", "show", "dp_one"]);
+    let wanted = |a: &&Value| a["state"] == "wanted" && a["kind"] == "accept";
+    value["actions"].as_array().unwrap().iter().filter(wanted).cloned().collect()
+}
+
+fn our_id(shop: &Shop) -> i64 {
+    shop.json(&["disputes", "show", "dp_one"])["dispute"]["dispute_id"].as_i64().unwrap()
+}

@@ -119,7 +119,7 @@ async fn each_thing_that_is_wrong_is_named_with_how_to_mend_it() {
         (
             "insert into alerts (merchant_id, alert_id, kind, severity, dedupe_key, title, detail, needs_ack, raised_at,
                  state, next_at, sends, failures, escalation, fence)
-             values (1, 5, 'missed', 'page', 'k', 't', '{}', true, now(), 'sent', now(), 1, 0, 0, 0)",
+             values (1, 5, 'missed', 'page', 'k', 't', '{}', true, now(), 'raised', now(), 0, 0, 0, 0)",
             "pages",
             "alerts ack",
         ),

@@ -58,7 +58,7 @@ pub(super) struct Hold {
     #[command(flatten)]
     who: Who,
     /// Why, for those who look next.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = parse_why)]
     why: String,
 }
 
@@ -72,6 +72,16 @@ pub(super) struct Approve {
 pub(super) struct Resume {
     #[command(flatten)]
     who: Who,
+}
+
+const WHY_CHARS_MAX: usize = 1000;
+
+fn parse_why(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        1..=WHY_CHARS_MAX => Ok(text.to_owned()),
+        n => Err(format!("say why in 1 to {WHY_CHARS_MAX} characters; these are {n}")),
+    }
 }
 
 /// An order and the dispute it is for.

@@ -192,8 +192,11 @@ fn decision(d: &DecisionLine) -> String {
     let act_at = d.act_at.map(|act_at| format!(" at {}", at(act_at))).unwrap_or_default();
     let shadow = if d.shadow { ", in shadow mode" } else { "" };
     let why = d.detail["why"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
+    let waiting = d.detail["waiting_for"].as_array().filter(|list| !list.is_empty());
+    let waits =
+        waiting.map(|_| format!("; waits for {}", word(&d.detail["waiting_for"]))).unwrap_or_default();
     format!(
-        "{}  cycle {}: {}{act_at} by {}{rule}{version}{shadow}{why}",
+        "{}  cycle {}: {}{act_at} by {}{rule}{version}{shadow}{why}{waits}",
         at_second(d.at),
         d.cycle_n,
         d.answer,
@@ -229,7 +232,9 @@ fn word(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "nothing".to_owned(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::Array(list) if list.is_empty() => "nothing".to_owned(),
+        Value::Array(list) => list.iter().map(word).collect::<Vec<_>>().join(", "),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
     }
 }
 

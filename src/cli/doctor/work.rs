@@ -22,14 +22,14 @@ pub(super) async fn look(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow:
         "actions",
         vitals::unconfirmed_actions(conn, now - UNCONFIRMED).await?,
         now,
-        "sent, and the provider's record has not shown the effect",
+        "actions were sent without the provider's record showing the effect",
         "`respondby disputes show` of those that `disputes list --open` lists shows each request and its answer",
     ));
     findings.push(waiting(
         "pages",
         vitals::unacknowledged_pages(conn).await?,
         now,
-        "nobody has acknowledged",
+        "pages wait for somebody to acknowledge them",
         "`respondby alerts list`, do what is asked, and `respondby alerts ack ID --as YOU`",
     ));
     Ok(findings)
@@ -70,7 +70,7 @@ async fn read(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<Vec
         "quarantine",
         vitals::quarantined(conn).await?,
         now,
-        "not understood, and a person has to look",
+        "deliveries were not understood and wait for a person",
         "`respondby deliveries list --state quarantined` says why; after a fix: `respondby deliveries replay --quarantined`",
     );
     Ok(vec![waits, quarantined])
@@ -81,14 +81,14 @@ async fn cycles(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<V
         "scheduler",
         vitals::late_wakes(conn, now - LATE).await?,
         now,
-        "open cycles that were to be looked at and were not",
+        "open cycles are late to be looked at",
         "is a worker running? `respondby serve` with \"worker\" in worker.roles looks at them",
     );
     let overdue = waiting(
         "deadlines",
         vitals::overdue(conn, now).await?,
         now,
-        "open cycles past respond_by without a response",
+        "open cycles are past respond_by without a response",
         "`respondby disputes list --open` names them: look each up in the provider's dashboard",
     );
     Ok(vec![late, overdue])
@@ -97,10 +97,10 @@ async fn cycles(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<V
 /// Right when there is none.
 fn waiting(about: &'static str, found: Waiting, now: DateTime<Utc>, what: &str, mend: &str) -> Finding {
     match (found.count, found.since) {
-        (0, _) => Finding::ok(about, format!("none: {what}")),
+        (0, _) => Finding::ok(about, format!("no {what}")),
         (n, Some(since)) => {
-            Finding::wrong(about, format!("{n}: {what}; the oldest {}", ago(since, now)), mend)
+            Finding::wrong(about, format!("{n} {what}; the oldest {}", ago(since, now)), mend)
         }
-        (n, None) => Finding::wrong(about, format!("{n}: {what}"), mend),
+        (n, None) => Finding::wrong(about, format!("{n} {what}"), mend),
     }
 }

@@ -54,6 +54,7 @@ async fn an_order_wants_another_person_and_never_the_one_who_asked() {
         "accept wanted",
         "ordered cycle 1, by person:ana",
         "approved cycle 1, by person:ben",
+        "; waits for approval by somebody other than person:ana",
     ] {
         assert!(shown.contains(part), "{part} not in {shown}");
     }
@@ -91,7 +92,11 @@ async fn orders_that_cannot_be_carried_out_say_why() {
         &["disputes", "approve", "dp_none", "--as", "ana"],
         &["no dispute `dp_none`", "disputes list"],
     );
-    for words in [&["disputes", "accept", "dp_one"][..], &["disputes", "hold", "dp_one", "--as", "ana"]] {
+    for words in [
+        &["disputes", "accept", "dp_one"][..],
+        &["disputes", "hold", "dp_one", "--as", "ana"],
+        &["disputes", "hold", "dp_one", "--why", " ", "--as", "ana"],
+    ] {
         assert_eq!(shop.run(words).code, Some(2), "{words:?}");
     }
     crate::support::world::answer(&shop.db.pool, our_id(&shop), shop.now).await;

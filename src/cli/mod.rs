@@ -19,6 +19,7 @@ mod rules;
 mod sandbox;
 mod serve;
 mod show;
+mod trial;
 mod webhook;
 
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{Globals, publish};
+use super::{Globals, publish, trial};
 use crate::providers::ProviderName;
 use crate::rules::{Known, Loaded, Problem, Ruleset};
 
@@ -25,6 +25,8 @@ enum Command {
     ///
     /// Exits with 0 when all of them load, warnings or not, and with 1 otherwise.
     Check(Check),
+    /// Try a file on disputes there were: what it would answer to what was known at their last decision.
+    Test(trial::Args),
     /// Put a file in force as the merchant's next version. What does not load is refused.
     Publish(publish::Publish),
     /// Show the version in force, or another.
@@ -52,6 +54,7 @@ pub(super) struct Checked {
 pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Check(args) => check_all(args, globals),
+        Command::Test(args) => trial::run(args, globals).await,
         Command::Publish(args) => publish::publish(args, globals).await,
         Command::Show(args) => publish::show(args, globals).await,
         Command::Diff(args) => publish::diff(args, globals).await,

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::disputes::{self, CycleLine};
@@ -67,6 +68,44 @@ pub async fn attempts(
     )
     .bind(merchant_id)
     .bind(dispute_id)
+    .fetch_all(conn)
+    .await
+}
+
+/// The newest decision of a dispute, with everything it saw.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct NewestDecision {
+    pub dispute_ref: String,
+    pub rule_id: Option<String>,
+    pub answer: String,
+    /// `inputs` in it is what `engine::Inputs` reads.
+    pub detail: Value,
+}
+
+/// The newest decision of the merchant's one dispute, or of each of its newest `limit`.
+pub async fn newest_decisions(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    dispute_id: Option<DisputeId>,
+    limit: i64,
+) -> sqlx::Result<Vec<NewestDecision>> {
+    sqlx::query_as(
+        "select d.dispute_ref, n.rule_id, n.answer, n.detail
+         from disputes d
+         join lateral (
+             select rule_id, answer, detail::json as detail
+             from decisions
+             where merchant_id = d.merchant_id and dispute_id = d.dispute_id
+             order by at desc, decision_id desc
+             limit 1
+         ) n on true
+         where d.merchant_id = $1 and ($2::bigint is null or d.dispute_id = $2)
+         order by d.opened_at desc, d.dispute_id desc
+         limit $3",
+    )
+    .bind(merchant_id)
+    .bind(dispute_id)
+    .bind(limit)
     .fetch_all(conn)
     .await
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use super::Globals;
 pub(super) use list::kill_switch;
+pub(super) use show::conditions;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

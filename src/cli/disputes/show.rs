@@ -205,7 +205,7 @@ fn decision(d: &DecisionLine) -> String {
 }
 
 /// Each rule tried, and of each condition what it saw and what it wanted.
-fn conditions(trace: &Value) -> Vec<String> {
+pub(in crate::cli) fn conditions(trace: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     for rule in list(&trace["rules"]) {

@@ -42,6 +42,35 @@ async fn rules_are_published_once_and_open_cycles_decided_again() {
 }
 
 #[tokio::test]
+async fn a_file_is_tried_on_what_was_known_and_changes_nothing() {
+    let shop = Shop::with_rules().await;
+    let test = |file: &std::path::Path, more: &[&str]| {
+        let file = file.display().to_string();
+        shop.json(&[&["rules", "test", &file, "--merchant", "shop"], more].concat())
+    };
+    let same = shop.write("same.toml", RULES);
+    assert_eq!(test(&same, &[]), json!({"tried": 0, "changed": 0, "disputes": []}));
+    shop.dispute("dp_one", 10).await;
+    assert_eq!(test(&same, &[])["changed"], 0);
+    let other = shop.write("other.toml", &RULES.replace("25.00", "15.00"));
+    let tried = test(&other, &["--dispute", "dp_one"]);
+    let line = &tried["disputes"][0];
+    assert_eq!(
+        (&line["was"]["rule"], &line["would_be"]["rule"]),
+        (&json!("accept-with-two"), &json!("default"))
+    );
+    assert_eq!((&line["was"]["answer"], &line["would_be"]["answer"]), (&json!("accept"), &json!("hold")));
+    let file = other.display().to_string();
+    let shown = shop.ok(&["rules", "test", &file, "--merchant", "shop", "--dispute", "dp_one"]);
+    assert!(shown.contains("amount: saw 20.00 USD, wanted at most") && shown.contains("1 of 1"), "{shown}");
+    assert!(shop.ok(&["rules", "show", "--merchant", "shop"]).contains("25.00"), "nothing is published");
+    shop.fails(
+        &["rules", "test", &file, "--merchant", "shop", "--dispute", "dp_two"],
+        &["no dispute `dp_two`"],
+    );
+}
+
+#[tokio::test]
 async fn a_mistake_is_shown_in_place_and_nothing_is_published() {
     let shop = Shop::new().await;
     let file = shop.write("bad.toml", &RULES.replace("when.reason", "when.raeson")).display().to_string();

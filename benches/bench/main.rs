@@ -6,6 +6,7 @@
 
 mod bodies;
 mod cluster;
+mod engine;
 mod intake;
 mod load;
 mod measured;
@@ -68,7 +69,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match args.part {
         Some(Part::Load(order)) => one_thread().block_on(load::run(order)),
         Some(Part::Textbook(order)) => all_threads().block_on(textbook::run(order)),
-        None => all_threads().block_on(measure(Effort::of(args.quick), args.only.as_deref())),
+        None => all_threads().block_on(measure(args.quick, args.only.as_deref())),
     }
 }
 
@@ -80,7 +81,8 @@ fn one_thread() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made")
 }
 
-async fn measure(effort: Effort, only: Option<&str>) -> anyhow::Result<ExitCode> {
+async fn measure(quick: bool, only: Option<&str>) -> anyhow::Result<ExitCode> {
+    let effort = Effort::of(quick);
     let wanted = |name: &str| only.is_none_or(|o| name.contains(o));
     let cluster = cluster::Cluster::start().await?;
     let mut report = report::Report::default();
@@ -88,8 +90,17 @@ async fn measure(effort: Effort, only: Option<&str>) -> anyhow::Result<ExitCode>
         if wanted("intake") {
             intake::measure(&cluster, effort, &mut report).await?;
         }
+        if wanted("apply") {
+            engine::measure_apply(&cluster, effort, &mut report).await?;
+        }
         if wanted("wake") {
-            yardstick::report_wakes(&cluster, effort, &mut report).await?;
+            engine::measure_wakes(&cluster, effort, &mut report).await?;
+        }
+        if wanted("idle") {
+            engine::measure_idle(&cluster, quick, &mut report).await?;
+        }
+        if wanted("crowd") {
+            engine::measure_crowd(&cluster, quick, &mut report).await?;
         }
         anyhow::Ok(())
     }

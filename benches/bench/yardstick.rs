@@ -123,16 +123,3 @@ async fn fire(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> 
     .await?;
     Ok(done.rows_affected() as i64)
 }
-
-/// R3 for the record: what the wakes of the product are measured against.
-pub async fn report_wakes(cluster: &Cluster, effort: Effort, report: &mut Report) -> anyhow::Result<()> {
-    let database = cluster.scratch("bench_wakes").await?;
-    for open in [10_000, 1_000_000] {
-        let mut rounds = Vec::new();
-        for _ in 0..effort.rounds {
-            rounds.push(bare_wakes(&database, open, effort.window).await?);
-        }
-        report.note(&format!("R3: bare wakes, {open} open"), (median(rounds), "wakes/s"));
-    }
-    Ok(())
-}

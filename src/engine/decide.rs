@@ -2,13 +2,13 @@
 //! Looks at nothing but the case: what becomes of a decision is for the plan and the gates.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde::Serialize;
 
 use super::{Answer, Case, Command, CycleRow, Times};
 use crate::dispute::{Cycle, Dispute};
 use crate::evidence::template::{FromFacts, Scope};
 use crate::evidence::{EvidenceSet, Field, Packet};
-use crate::rules::{Context, Mode, Ruleset, When};
+use crate::rules::{Context, Customer, Mode, Ruleset, Trace, When};
 
 /// What is wanted, by whom and why, before gates and the clock have had their say.
 #[derive(Clone)]
@@ -31,7 +31,6 @@ pub(super) struct Decided {
     /// When time alone may change the verdict.
     pub changes_at: Option<DateTime<Utc>>,
     pub why: String,
-    pub trace: serde_json::Value,
 }
 
 /// Everything at hand: what people attached and what facts give.
@@ -62,6 +61,26 @@ pub(super) fn decide(
     }
 }
 
+/// What the rules can see of the case.
+fn context<'a>(
+    case: &'a Case,
+    (dispute, cycle): (&'a Dispute, &'a Cycle),
+    evidence: &'a EvidenceSet,
+    now: DateTime<Utc>,
+) -> Context<'a> {
+    Context {
+        merchant: &case.merchant.name,
+        account: &case.account.name,
+        provider: case.account.provider,
+        dispute,
+        cycle,
+        facts: &case.facts,
+        evidence,
+        customer: case.customer,
+        now,
+    }
+}
+
 fn by_rules(
     case: &Case,
     dispute: &Dispute,
@@ -71,18 +90,8 @@ fn by_rules(
     evidence: &EvidenceSet,
     now: DateTime<Utc>,
 ) -> Decided {
-    let context = Context {
-        merchant: &case.merchant.name,
-        account: &case.account.name,
-        provider: case.account.provider,
-        dispute,
-        cycle: &row.cycle,
-        facts: &case.facts,
-        evidence,
-        customer: case.customer,
-        now,
-    };
-    let (verdict, trace) = ruleset.explain(&context);
+    let context = context(case, (dispute, &row.cycle), evidence, now);
+    let verdict = ruleset.decide(&context);
     let when = match verdict.then {
         crate::rules::Then::Accept { when } | crate::rules::Then::Defend { when, .. } => Some(*when),
         crate::rules::Then::Stage { .. }
@@ -103,7 +112,6 @@ fn by_rules(
         fee_acknowledged: false,
         changes_at: ruleset.next_change(&context),
         why: verdict.why.to_owned(),
-        trace: serde_json::to_value(&trace).expect("a trace is text and booleans"),
     }
 }
 
@@ -132,7 +140,6 @@ fn unpublished() -> Decided {
         fee_acknowledged: false,
         changes_at: None,
         why: "no rules are published for this merchant".into(),
-        trace: json!([]),
     }
 }
 
@@ -190,7 +197,31 @@ pub(super) fn packet(
     packet
 }
 
-/// What was known, as it is kept with the decision.
+/// What is kept with a decision, straight to text: tens of thousands a second are written.
+#[derive(Serialize)]
+struct Detail<'a> {
+    why: &'a str,
+    waiting_for: &'a [String],
+    trace: Option<Trace<'a>>,
+    inputs: Seen<'a>,
+}
+
+/// The written side of [`super::Inputs`].
+#[derive(Serialize)]
+struct Seen<'a> {
+    merchant: &'a str,
+    account: &'a str,
+    provider: &'a str,
+    cycle: &'a Cycle,
+    dispute: &'a Dispute,
+    facts: &'a serde_json::Value,
+    evidence: &'a EvidenceSet,
+    customer: Customer,
+    now: DateTime<Utc>,
+}
+
+/// What was known, as it is kept with the decision. The rules are asked again, for each condition's result:
+/// the plain answer comes from the same evaluation.
 pub(super) fn record_detail(
     case: &Case,
     (dispute, cycle): (&Dispute, &Cycle),
@@ -198,21 +229,20 @@ pub(super) fn record_detail(
     obstacles: &[String],
     now: DateTime<Utc>,
 ) -> String {
-    json!({
-        "why": decided.why,
-        "waiting_for": obstacles,
-        "trace": decided.trace,
-        "inputs": {
-            "merchant": case.merchant.name,
-            "account": case.account.name,
-            "provider": case.account.provider,
-            "cycle": cycle,
-            "dispute": dispute,
-            "facts": &*case.facts,
-            "evidence": at_hand(case).fields(),
-            "customer": case.customer,
-            "now": now,
-        },
-    })
-    .to_string()
+    let evidence = at_hand(case).fields();
+    let context = context(case, (dispute, cycle), &evidence, now);
+    let trace = case.merchant.ruleset.as_ref().map(|(_, ruleset)| ruleset.explain(&context).1);
+    let inputs = Seen {
+        merchant: context.merchant,
+        account: context.account,
+        provider: context.provider,
+        cycle,
+        dispute,
+        facts: context.facts,
+        evidence: &evidence,
+        customer: context.customer,
+        now,
+    };
+    let detail = Detail { why: &decided.why, waiting_for: obstacles, trace, inputs };
+    serde_json::to_string(&detail).expect("a decision is text, numbers and instants")
 }

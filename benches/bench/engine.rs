@@ -1,0 +1,302 @@
+//! The engine behind intake: deliveries that become decisions, wakes that fire with their full record, and what
+//! it costs to hold a million open cycles that want nothing.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
+use respondby::app::{self, Engine};
+use respondby::clock::Clock;
+use respondby::config::Config;
+use respondby::store;
+use respondby::worker::{self, Backlog, Stepped};
+use sqlx::AssertSqlSafe;
+
+use crate::Effort;
+use crate::bodies::Bodies;
+use crate::cluster::{Cluster, Scratch};
+use crate::measured::median;
+use crate::report::Report;
+use crate::yardstick;
+
+/// Rules as a merchant might have them: nineteen that do not match and one that does.
+fn rules(then: &str) -> String {
+    let mut text = String::from(
+        "schema = 1\ndefault = { hold = { why = \"no rule\" } }\n[policy]\nmode = \"live\"\nsafety_margin = \"6h\"\n",
+    );
+    for n in 1..20 {
+        text.push_str(&format!(
+            "\n[[rule]]\nid = \"rule-{n}\"\nwhy = \"of the bench\"\nwhen.reason = [\"fraud\", \"duplicate\"]\n\
+             when.amount = {{ at_most = {{ USD = \"{n}00.00\" }} }}\nwhen.facts.order_id = {{ present = true }}\n\
+             then = {{ accept = {{ after = \"24h\" }} }}\n"
+        ));
+    }
+    text.push_str(&format!(
+        "\n[[rule]]\nid = \"rule-20\"\nwhy = \"of the bench\"\nwhen.reason = [\"product_not_received\"]\n\
+         when.amount = {{ at_most = {{ USD = \"500.00\" }} }}\nthen = {{ {then} }}\n"
+    ));
+    text
+}
+
+/// The engine without its loops: the bench takes the steps.
+async fn engine(database: &Scratch, then: &str) -> anyhow::Result<Engine> {
+    let dir = tempfile::tempdir()?;
+    std::fs::write(dir.path().join("key"), "5e".repeat(32))?;
+    std::fs::write(dir.path().join("secret"), crate::bodies::SECRET)?;
+    std::fs::write(dir.path().join("rules.toml"), rules(then))?;
+    let path = dir.path().join("respondby.toml");
+    let text = format!(
+        "[database]\nurl = \"{}\"\n[http]\nlisten = \"127.0.0.1:0\"\n[worker]\nroles = [\"intake\"]\n[secrets]\n\
+         key = \"file:key\"\n[[merchant]]\nname = \"bench\"\nrules = \"rules.toml\"\n[[account]]\nmerchant = \"bench\"\n\
+         provider = \"stripe\"\nname = \"bench-stripe\"\nwebhook_secrets = [\"file:secret\"]\n\
+         credentials = {{ api_key = \"file:secret\" }}\n",
+        database.url
+    );
+    std::fs::write(&path, text)?;
+    let config = Config::load(Some(&path))?;
+    let opened = store::open(&config.database).await?;
+    app::start(&config, opened, Clock::system()).await
+}
+
+/// Webhook kept to decision, history, action and next wake committed: deliveries a second, against R1.
+pub async fn measure_apply(cluster: &Cluster, effort: Effort, report: &mut Report) -> anyhow::Result<()> {
+    println!("kept deliveries to decisions, against R1");
+    let database = cluster.scratch("bench_apply").await?;
+    let engine = engine(&database, "accept = {}").await?;
+    let (mut r1, mut product) = (Vec::new(), Vec::new());
+    for round in 0..effort.rounds as u64 {
+        r1.push(yardstick::raw_inserts(&database, effort, 100_000_000_000 * (round + 1)).await?);
+        empty_state(&database).await?;
+        let rows = keep_backlog(&database, round * 1_000_000, effort).await?;
+        let began = Instant::now();
+        // As many loops as the engine runs.
+        let (a, b) = tokio::join!(drain(&engine), drain(&engine));
+        product.push((a? + b?) as f64 / began.elapsed().as_secs_f64());
+        expect_full_record(&database, rows).await?;
+    }
+    report.at_least(
+        "webhook kept to decision, action and wake",
+        (median(product), "webhooks/s"),
+        ("R1", median(r1)),
+        0.2,
+    );
+    engine.stop().await
+}
+
+async fn drain(engine: &Engine) -> anyhow::Result<usize> {
+    let mut done = 0;
+    loop {
+        match worker::apply(&engine.shop).await? {
+            Stepped::Did(count) => done += count,
+            Stepped::Idle { .. } => return Ok(done),
+        }
+    }
+}
+
+async fn empty_state(database: &Scratch) -> anyhow::Result<()> {
+    database
+        .empty("deliveries, disputes, cycles, history, decisions, packets, actions, attempts, alerts cascade")
+        .await
+}
+
+/// Fills the table with deliveries that wait, one new dispute each.
+async fn keep_backlog(database: &Scratch, first: u64, effort: Effort) -> anyhow::Result<i64> {
+    let now = Clock::system().now();
+    let bodies = Bodies::new(now.timestamp(), now.timestamp() + 20 * 86_400);
+    let (merchant_id, account_id): (i64, i64) =
+        sqlx::query_as("select merchant_id, account_id from accounts").fetch_one(&database.pool).await?;
+    let rows = effort.window.as_secs() * 10_000;
+    let mut conn = database.pool.acquire().await?;
+    for from in (0..rows).step_by(1000) {
+        let numbers: Vec<u64> = (first + from..first + from + 1000).collect();
+        sqlx::query(
+            "insert into deliveries (merchant_id, account_id, delivery_id, month, received_at, source, dedupe_key,
+                 claimed_at, headers, body, state)
+             select $1, $2, i.n, $3, $4, 'webhook', i.key, $4, '[]', i.body, 'kept'
+             from unnest($5::bigint[], $6::text[], $7::bytea[]) as i (n, key, body)",
+        )
+        .bind(merchant_id)
+        .bind(account_id)
+        .bind(store::deliveries::month_of(now))
+        .bind(now)
+        .bind(numbers.iter().map(|n| *n as i64).collect::<Vec<_>>())
+        .bind(numbers.iter().map(|n| Bodies::event_id(*n)).collect::<Vec<_>>())
+        .bind(numbers.iter().map(|n| bodies.body(*n)).collect::<Vec<_>>())
+        .execute(&mut *conn)
+        .await?;
+    }
+    for statement in ["analyze deliveries", "checkpoint"] {
+        sqlx::query(statement).execute(&mut *conn).await?;
+    }
+    Ok(rows as i64)
+}
+
+/// Nothing is measured that was not done.
+async fn expect_full_record(database: &Scratch, rows: i64) -> anyhow::Result<()> {
+    for table in ["disputes", "cycles", "decisions", "actions"] {
+        let sql = format!("select count(*) from {table}");
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&database.pool).await?;
+        anyhow::ensure!(count == rows, "{count} rows in {table} for {rows} webhooks");
+    }
+    Ok(())
+}
+
+/// Wakes fired with decision, reasons, history, action and next wake: a second, against R3.
+pub async fn measure_wakes(cluster: &Cluster, effort: Effort, report: &mut Report) -> anyhow::Result<()> {
+    let database = cluster.scratch("bench_wakes").await?;
+    let engine = engine(&database, "accept = { after = \"1h\" }").await?;
+    for open in [10_000, 1_000_000] {
+        println!("wakes with their full record at {open} open cycles, against R3");
+        let (mut r3, mut product) = (Vec::new(), Vec::new());
+        for _ in 0..effort.rounds {
+            r3.push(yardstick::bare_wakes(&database, open, effort.window).await?);
+            open_cycles(&database, open, true).await?;
+            product.push(fire(&engine, effort.window).await?);
+        }
+        let measure = format!("wakes fired in full, {open} open");
+        report.at_least(&measure, (median(product), "wakes/s"), ("R3", median(r3)), 0.2);
+    }
+    engine.stop().await
+}
+
+async fn fire(engine: &Engine, window: Duration) -> anyhow::Result<f64> {
+    let before = actions(engine).await?;
+    let began = Instant::now();
+    let mut backlog = Backlog::default();
+    while began.elapsed() < window {
+        if let Stepped::Idle { .. } = worker::wake(&engine.shop, &mut backlog).await? {
+            break;
+        }
+    }
+    let took = began.elapsed().as_secs_f64();
+    Ok((actions(engine).await? - before) as f64 / took)
+}
+
+async fn actions(engine: &Engine) -> anyhow::Result<i64> {
+    Ok(sqlx::query_scalar("select count(*) from actions").fetch_one(&engine.shop.pool).await?)
+}
+
+/// So many disputes with an open cycle each, `due` a moment ago or far from it. Made from one that the engine
+/// made itself, so that they are what it would have made.
+async fn open_cycles(database: &Scratch, open: i64, due: bool) -> anyhow::Result<()> {
+    empty_state(database).await?;
+    let now = Clock::system().now();
+    let wake_at: DateTime<Utc> = if due { now - TimeDelta::seconds(30) } else { now + TimeDelta::days(10) };
+    let model = model(now);
+    for statement in [
+        "insert into disputes (merchant_id, dispute_id, account_id, dispute_ref, payment_ref, charge_ref, stage, status,
+             provider_status, amount_minor, currency, category, provider_reason, network_code, network, respond_by,
+             respond_by_kind, opened_at, as_of, submissions, evidence_staged, past_due, fee_required, refunded, live,
+             seen_at, check_at)
+         select a.merchant_id, n, a.account_id, 'du_' || n, 'pi_' || n, 'ch_' || n, 'chargeback', 'needs_response',
+             'needs_response', 12900, 'USD', 'product_not_received', 'product_not_received', '13.1', 'visa',
+             $2 + interval '20 days', 'at', $2 - interval '2 hours', $2, 0, false, false, false, false, true, $2,
+             $2 + interval '300 days'
+         from accounts a, generate_series(1, $1) n where $3::timestamptz is not null and $4::text is not null",
+        "insert into cycles (merchant_id, dispute_id, n, stage, state, opened_at, respond_by, wake_at, plan, plan_kind,
+             rule_id, act_at, page_at)
+         select d.merchant_id, d.dispute_id, 1, 'chargeback', 'open', d.opened_at, d.respond_by, $3, $4::json, 'accept',
+             'rule-20', $2 - interval '1 hour', d.respond_by - interval '6 hours'
+         from disputes d where $1 > 0",
+    ] {
+        sqlx::query(statement)
+            .bind(open)
+            .bind(now)
+            .bind(wake_at)
+            .bind(&model)
+            .execute(&database.pool)
+            .await
+            .context("cannot make the cycles of the bench")?;
+    }
+    for statement in ["vacuum analyze disputes", "vacuum analyze cycles", "checkpoint"] {
+        sqlx::query(statement).execute(&database.pool).await?;
+    }
+    Ok(())
+}
+
+/// The plan of a cycle that waits for the hour it accepts at.
+fn model(now: DateTime<Utc>) -> String {
+    let text = |at: DateTime<Utc>| at.to_rfc3339();
+    serde_json::json!({
+        "answer": "accept", "decided_by": "rules", "rule_id": "rule-20", "ruleset_version": 1,
+        "learned_at": text(now - TimeDelta::hours(2)), "act_at": text(now - TimeDelta::hours(1)),
+        "act_by": text(now + TimeDelta::days(19)), "page_at": text(now + TimeDelta::days(19)),
+        "approval": {"state": "not_needed"}, "shadow": false, "missed_told": false,
+    })
+    .to_string()
+}
+
+/// Looking when nothing is due: the time it takes, and the rows Postgres reads for it.
+pub async fn measure_idle(cluster: &Cluster, quick: bool, report: &mut Report) -> anyhow::Result<()> {
+    println!("an idle engine at a thousand and at a million open cycles");
+    let database = cluster.scratch("bench_idle").await?;
+    let engine = engine(&database, "accept = { after = \"1h\" }").await?;
+    let (mut rows, mut looks) = (Vec::new(), Vec::new());
+    for open in [1_000, if quick { 100_000 } else { 1_000_000 }] {
+        open_cycles(&database, open, false).await?;
+        empty_looks(&engine, 200).await?;
+        let before = rows_read(&database).await?;
+        let took = empty_looks(&engine, 2_000).await?;
+        rows.push((rows_read(&database).await? - before) as f64 / 2_000.0);
+        looks.push(took * 1e6);
+    }
+    report.at_most(
+        "rows read by an empty round of steps, many open",
+        (rows[1], "rows"),
+        ("few open", rows[0]),
+        1.0,
+    );
+    report.at_most("an empty round of steps, many open", (looks[1], "us"), ("few open", looks[0]), 2.0);
+    engine.stop().await
+}
+
+async fn empty_looks(engine: &Engine, times: u32) -> anyhow::Result<f64> {
+    let mut backlog = Backlog::default();
+    let began = Instant::now();
+    for _ in 0..times {
+        worker::apply(&engine.shop).await?;
+        worker::wake(&engine.shop, &mut backlog).await?;
+        worker::act(&engine.shop).await?;
+    }
+    Ok(began.elapsed().as_secs_f64() / f64::from(times))
+}
+
+/// Rows that any statement fetched from tables or indexes of this database so far.
+async fn rows_read(database: &Scratch) -> anyhow::Result<i64> {
+    let mut conn = database.pool.acquire().await?;
+    sqlx::query("select pg_stat_force_next_flush()").execute(&mut *conn).await?;
+    Ok(sqlx::query_scalar(
+        "select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint from pg_stat_user_tables",
+    )
+    .fetch_one(&mut *conn)
+    .await?)
+}
+
+/// Ten thousand due among five million open ones, against among none.
+pub async fn measure_crowd(cluster: &Cluster, quick: bool, report: &mut Report) -> anyhow::Result<()> {
+    let crowd: i64 = if quick { 500_000 } else { 5_000_000 };
+    println!("ten thousand due among {crowd} open, against among none");
+    let database = cluster.scratch("bench_crowd").await?;
+    let engine = engine(&database, "accept = { after = \"1h\" }").await?;
+    let mut seconds = Vec::new();
+    for open in [10_000, 10_000 + crowd] {
+        open_cycles(&database, open, false).await?;
+        sqlx::query("update cycles set wake_at = $1 where dispute_id % $2 = 0")
+            .bind(Clock::system().now() - TimeDelta::seconds(30))
+            .bind(open / 10_000)
+            .execute(&database.pool)
+            .await?;
+        for statement in ["vacuum analyze cycles", "checkpoint"] {
+            sqlx::query(statement).execute(&database.pool).await?;
+        }
+        let before = actions(&engine).await?;
+        let began = Instant::now();
+        let mut backlog = Backlog::default();
+        while let Stepped::Did(_) = worker::wake(&engine.shop, &mut backlog).await? {}
+        seconds.push(began.elapsed().as_secs_f64());
+        let fired = actions(&engine).await? - before;
+        anyhow::ensure!((9_990..=10_010).contains(&fired), "{fired} fired instead of 10,000");
+    }
+    report.at_most("10,000 due among many open", (seconds[1], "s"), ("among none", seconds[0]), 1.2);
+    engine.stop().await
+}

@@ -46,6 +46,8 @@ pub struct Capabilities {
     pub list: bool,
     /// Irreversible calls carry a key under which the provider answers a repeat with the first answer.
     pub idempotency_key: bool,
+    /// Each stage of one payment's dispute is a dispute of its own at the provider, with an id of its own.
+    pub own_id_per_stage: bool,
     /// The webhook's signature covers the deadline.
     pub deadline_signed: bool,
     /// A defence needs at least so many documents.

@@ -75,6 +75,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     fetch: true,
     list: true,
     idempotency_key: true,
+    own_id_per_stage: false,
     deadline_signed: true,
     documents_min: 0,
     // 5 MB are documented, for one file and in practice for all of a dispute; merchants report refusals from

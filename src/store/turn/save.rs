@@ -19,6 +19,7 @@ pub(super) async fn cases(
     let changed = |w: &&Working| w.case.dispute != w.before.dispute || w.case.check_at != w.before.check_at;
     let cases: Vec<&Case> = working.iter().filter(changed).map(|w| &w.case).collect();
     disputes(conn, &cases, now).await?;
+    follow(conn, &cases).await?;
     let rows: Vec<(&Case, &CycleRow)> = working.iter().flat_map(changed_cycles).collect();
     // Cycles that ended go first: one open cycle per dispute at a time, also between two statements.
     let (ended, open): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, row)| row.cycle.wake_at.is_none());
@@ -79,8 +80,43 @@ async fn disputes(conn: &mut PgConnection, cases: &[&Case], now: DateTime<Utc>) 
     Ok(())
 }
 
-/// A dispute that enters at a later stage than a sibling on the same payment follows it: some providers give
-/// each phase an id of its own.
+/// Some providers give each stage an id of its own. There a dispute follows the newest one on the same payment
+/// that is of another stage and opened no later. Looked for at every change until it is found: the one before
+/// may arrive after it.
+async fn follow(conn: &mut PgConnection, cases: &[&Case]) -> sqlx::Result<()> {
+    let alone: Vec<&Dispute> = cases
+        .iter()
+        .filter(|case| case.account.capabilities.own_id_per_stage)
+        .filter_map(|case| case.dispute.as_ref())
+        .filter(|d| d.follows_ref.is_none() && d.payment_ref.is_some())
+        .collect();
+    if alone.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update disputes d
+         set follows_ref = earlier.dispute_ref
+         from unnest($1::bigint[], $2::bigint[]) as k (m, i)
+         join disputes self on self.merchant_id = k.m and self.dispute_id = k.i
+         cross join lateral (
+             select o.dispute_ref
+             from disputes o
+             where o.merchant_id = self.merchant_id and o.payment_ref = self.payment_ref
+                 and o.account_id = self.account_id and o.dispute_id <> self.dispute_id
+                 and o.stage <> self.stage and o.opened_at <= self.opened_at
+                 and o.follows_ref is distinct from self.dispute_ref
+             order by o.opened_at desc, o.dispute_id desc
+             limit 1
+         ) earlier
+         where d.merchant_id = k.m and d.dispute_id = k.i",
+    )
+    .bind(column!(alone, |d| d.merchant_id))
+    .bind(column!(alone, |d| d.dispute_id))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 const UPSERT_DISPUTES: &str = "
     insert into disputes as d (
         merchant_id, dispute_id, account_id, dispute_ref, payment_ref, charge_ref, stage, status, provider_status,

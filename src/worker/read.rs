@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{Shop, is_collision};
-use crate::dispute::{Event, Source};
+use crate::dispute::{Event, News, Source};
 use crate::engine::{Applied, Input};
 use crate::providers::{Account, Answer, CallLog, Reading, Record};
 use crate::store::deliveries::{self, Read};
@@ -110,7 +110,11 @@ pub(super) async fn absorb(
 }
 
 fn item(account: &Account, event: &Event, source: Source) -> Item {
-    let dispute_ref = event.snapshot().map_or_else(String::new, |s| s.dispute_ref.clone());
+    let dispute_ref = match &event.news {
+        News::Record { snapshot } | News::Funds { snapshot, .. } => snapshot.dispute_ref.clone(),
+        // A notice is no dispute: it goes through the turn under its own id, and leaves no dispute behind.
+        News::Notice { notice } => notice.notice_ref.clone(),
+    };
     let event = Event { source, ..event.clone() };
     let cause = source.to_string();
     let key = CaseKey::Ref { merchant_id: account.merchant_id, account_id: account.account_id, dispute_ref };

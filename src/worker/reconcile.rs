@@ -1,14 +1,16 @@
 //! Reconciliation: always on, cheap, paced. What changed is listed since the watermark, what is open and quiet
 //! is fetched, what something pointed at is fetched; all of it arrives as events, and the gap is measured.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::read::{self, Looked};
 use super::{Shop, Stepped, is_collision};
-use crate::dispute::Source;
+use crate::dispute::{Event, Source};
 use crate::engine::Applied;
-use crate::providers::{Account, Answer, Page};
+use crate::providers::{Account, Answer, Page, Reading};
 use crate::store::watermarks::{self, DueAccount, Listed, ToRead};
 
 /// A claimed listing or fetch that its worker does not finish is taken up again after this long.
@@ -97,15 +99,9 @@ async fn commit_page(
     let now = shop.clock.now();
     let mut tx = shop.pool.begin().await?;
     let mut disputes_found = 0;
-    for record in &page.records {
-        if let crate::providers::Reading::Events(events) = &record.reading
-            && let Some(snapshot) = events.first().and_then(|e| e.snapshot())
-        {
-            let known =
-                watermarks::known_status(&mut tx, due.merchant_id, due.account_id, &snapshot.dispute_ref)
-                    .await?;
-            disputes_found += i64::from(known.is_none());
-        }
+    for dispute_ref in disputes_on(page) {
+        let known = watermarks::known_status(&mut tx, due.merchant_id, due.account_id, dispute_ref).await?;
+        disputes_found += i64::from(known.is_none());
     }
     let looked = read::absorb(&mut tx, shop, account, &page.records, Source::Poll, now).await?;
     let changes_found = looked.iter().filter(|l| changed(l)).count() as i64;
@@ -130,6 +126,15 @@ async fn commit_page(
         .collect();
     shop.ring_for(&turned);
     Ok(())
+}
+
+/// Each dispute once, however many of the page's records are about it.
+fn disputes_on(page: &Page) -> BTreeSet<&str> {
+    let events = page.records.iter().filter_map(|record| match &record.reading {
+        Reading::Events(events) => Some(events),
+        Reading::FetchFirst { .. } | Reading::NotOurs { .. } | Reading::Unrecognised { .. } => None,
+    });
+    events.flatten().filter_map(Event::snapshot).map(|snapshot| snapshot.dispute_ref.as_str()).collect()
 }
 
 fn changed(looked: &Looked) -> bool {

@@ -26,6 +26,7 @@ use crate::store::ids::Ids;
 use crate::store::seal::SealingKey;
 use crate::store::turn::{FactsPull, World};
 use crate::store::{self, Opened, deliveries, rulesets};
+use crate::worker::facts::FactsAsker;
 use crate::worker::notify::Notifier;
 use crate::worker::{self, Backlog, Bell, Bells, Calls, Pace, Pass, Settings, Shop, Stepped};
 
@@ -193,6 +194,7 @@ pub fn shop(
         pool: opened.pool.clone(),
         world: world(config, ids, registry),
         accounts,
+        facts: Arc::new(FactsAsker::new(config, clock.clone())?),
         clock,
         bells: Bells::default(),
         calls: Calls::new(config.reconcile.calls_per_s),

@@ -83,6 +83,10 @@ impl Task<'_> {
         if !open && !sent_before {
             return Ok((Standing::Cancelled { why: "no response is owed any more".into() }, logs));
         }
+        // The merchant's system is no provider: it has no place in this line.
+        if self.action.kind == ActionKind::PullFacts {
+            return Ok((self.pull_facts(&mut logs).await?, logs));
+        }
         if let Err(free_at) = self.shop.calls.take_place(self.account.account_id, self.now()) {
             return Ok((self.later(free_at, "waiting for its turn at the provider"), logs));
         }
@@ -90,7 +94,7 @@ impl Task<'_> {
             ActionKind::Accept | ActionKind::Submit => self.irreversible(&mut logs).await?,
             ActionKind::StageEvidence => self.stage(&mut logs).await?,
             ActionKind::Upload => self.upload(&mut logs).await?,
-            ActionKind::PullFacts => self.pull_facts().await?,
+            ActionKind::PullFacts => self.pull_facts(&mut logs).await?,
             ActionKind::Fetch => self.fetch(&mut logs).await?,
         };
         Ok((standing, logs))
@@ -174,8 +178,9 @@ impl Task<'_> {
         let mut turned = Vec::new();
         if looks_again {
             let cause = match action.kind {
-                ActionKind::PullFacts => Cause::FactsChanged,
-                ActionKind::Accept
+                ActionKind::PullFacts if matches!(standing, Standing::Done) => Cause::FactsChanged,
+                ActionKind::PullFacts
+                | ActionKind::Accept
                 | ActionKind::Submit
                 | ActionKind::StageEvidence
                 | ActionKind::Upload

@@ -50,6 +50,8 @@ pub struct Shop {
     pub clock: crate::clock::Clock,
     pub bells: Bells,
     pub calls: Calls,
+    /// The merchants' own systems.
+    pub facts: std::sync::Arc<facts::FactsAsker>,
     pub settings: Settings,
 }
 

@@ -9,6 +9,7 @@ use crate::dispute::{CycleState, Source};
 use crate::providers::{Answer, CallLog};
 use crate::store::actions::Standing;
 use crate::store::files;
+use crate::worker::facts::PullOutcome;
 use crate::worker::read;
 
 impl Task<'_> {
@@ -77,7 +78,18 @@ impl Task<'_> {
         Ok(self.repeatable(answer))
     }
 
-    pub(super) async fn pull_facts(&self) -> anyhow::Result<Standing> {
-        Ok(Standing::Done)
+    /// Asks the merchant's system until the margin; from there on the response goes out without its answer.
+    pub(super) async fn pull_facts(&self, logs: &mut Vec<CallLog>) -> anyhow::Result<Standing> {
+        let (pool, dispute_id) = (&self.shop.pool, self.action.dispute_id);
+        let (outcome, pulled) = self.shop.facts.pull_and_keep(pool, &self.account, dispute_id).await?;
+        logs.extend(pulled);
+        Ok(match outcome {
+            PullOutcome::Known(_) | PullOutcome::NoneKnown | PullOutcome::NotAsked => Standing::Done,
+            PullOutcome::Again { why, .. } if self.now() >= self.around.page_at => Standing::Refused { why },
+            PullOutcome::Again { after, why } => {
+                let wanted = after.map(|after| self.now() + after).filter(|at| *at < self.around.page_at);
+                Standing::Again { due_at: wanted.unwrap_or(self.backoff()), why }
+            }
+        })
     }
 }

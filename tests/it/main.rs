@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod desk;
 mod embedded;
+mod engine;
 mod evidence;
 mod facts;
 mod harness;

@@ -1,0 +1,95 @@
+//! The promises of the design, held against what a test left behind: the database, the stand-ins' ledger and the
+//! webhooks they believe to be delivered. Each breach is a sentence.
+
+use std::collections::HashSet;
+
+use respondby::engine::Inputs;
+use respondby::rules::Ruleset;
+use respondby::sandbox::WebhookState;
+use respondby::store::{deliveries, disputes, rebuild, rulesets};
+
+use super::stage::Stage;
+
+impl Stage {
+    /// P1 to P5, P7 and P8, for everything there is.
+    pub async fn uphold(&self) {
+        let breaches = self.breaches().await;
+        assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+    }
+
+    pub async fn breaches(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.acknowledged_are_kept(&mut found).await;
+        self.cycles_are_watched(&mut found).await;
+        let most = self.control.ledger_totals().effective_per_round_max;
+        if most > 1 {
+            found.push(format!("P4: {most} irreversible calls took effect in one round"));
+        }
+        self.states_are_the_providers(&mut found).await;
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        let now = self.clock.now();
+        let differences = rebuild::differences(&mut conn, &self.engine.shop.world, now).await.unwrap();
+        found.extend(differences.into_iter().map(|d| format!("P7: {d}")));
+        self.decisions_reproduce(&mut found).await;
+        found
+    }
+
+    async fn acknowledged_are_kept(&self, found: &mut Vec<String>) {
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        let kept: HashSet<String> = deliveries::webhook_keys(&mut conn).await.unwrap().into_iter().collect();
+        let webhooks = self.control.webhooks();
+        for webhook in webhooks.iter().filter(|w| w.state == WebhookState::Delivered && !w.extra) {
+            if !kept.iter().any(|key| key.starts_with(&webhook.event_ref)) {
+                found.push(format!("P1: {} was answered with 2xx and is not kept", webhook.event_ref));
+            }
+        }
+    }
+
+    async fn cycles_are_watched(&self, found: &mut Vec<String>) {
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        let now = self.clock.now();
+        for (dispute_id, cycle) in disputes::all_cycles(&mut conn).await.unwrap() {
+            if cycle.state == "open" && cycle.wake_at.is_none() {
+                found.push(format!("P2: open and without a wake: {dispute_id} {cycle:?}"));
+            }
+            let answered = cycle.answered_at.is_some_and(|at| at <= cycle.page_at);
+            let paged = cycle.paged_at.is_some_and(|at| at <= cycle.page_at);
+            let past = cycle.page_at <= now && cycle.plan_kind != "ignore" && cycle.state != "ended";
+            if past && !answered && !paged {
+                found.push(format!("P3: neither confirmed nor paged by the margin: {dispute_id} {cycle:?}"));
+            }
+        }
+    }
+
+    async fn states_are_the_providers(&self, found: &mut Vec<String>) {
+        let ours = self.all().await;
+        for theirs in self.control.disputes() {
+            match ours.iter().find(|line| line.dispute_ref == theirs.id) {
+                None => found.push(format!("P5: {} is at the provider and not here", theirs.id)),
+                Some(line) if line.provider_status != theirs.status => found.push(format!(
+                    "P5: {} is `{}` at the provider and `{}` here",
+                    theirs.id, theirs.status, line.provider_status
+                )),
+                Some(_) => {}
+            }
+        }
+    }
+
+    async fn decisions_reproduce(&self, found: &mut Vec<String>) {
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        for decision in disputes::decisions(&mut conn, None).await.unwrap() {
+            let (Some(version), Some(rule_id)) = (decision.ruleset_version, &decision.rule_id) else {
+                continue;
+            };
+            let versions = rulesets::versions(&mut conn, decision.merchant_id).await.unwrap();
+            let text = versions.into_iter().find(|v| v.version == version).expect("versions stay").rules;
+            let ruleset = Ruleset::parse(&text).unwrap().ruleset;
+            let inputs: Inputs = serde_json::from_value(decision.detail["inputs"].clone()).unwrap();
+            let again = inputs.decide_again(&ruleset);
+            if again != rule_id {
+                let id = decision.decision_id;
+                found.push(format!("P8: decision {id} was by {rule_id}, and its inputs lead to {again}"));
+            }
+        }
+    }
+}

@@ -33,14 +33,24 @@ pub async fn differences(
         let ids = (live.merchant_id, live.dispute_id);
         match engine::rebuild(account, ids, own, now) {
             None => differences.push(format!("{} is in no delivery", live.dispute_ref)),
-            Some(rebuilt) if comparable(&rebuilt, &live) != live => differences.push(format!(
-                "{} is {}/{} and its deliveries make {}/{}",
-                live.dispute_ref, live.stage, live.provider_status, rebuilt.stage, rebuilt.provider_status
-            )),
+            Some(rebuilt) if comparable(&rebuilt, &live) != live => {
+                differences.push(differs(&live, &comparable(&rebuilt, &live)));
+            }
             Some(_) => {}
         }
     }
     Ok(differences)
+}
+
+fn differs(live: &Dispute, rebuilt: &Dispute) -> String {
+    let fields = |d: &Dispute| serde_json::to_value(d).expect("a dispute is text, numbers and instants");
+    let (live_fields, rebuilt_fields) = (fields(live), fields(rebuilt));
+    let own = live_fields.as_object().into_iter().flatten();
+    let told: Vec<String> = own
+        .filter(|(name, value)| rebuilt_fields[name.as_str()] != **value)
+        .map(|(name, value)| format!("{name} is {value} and its deliveries make {}", rebuilt_fields[name]))
+        .collect();
+    format!("{}: {}", live.dispute_ref, told.join("; "))
 }
 
 /// What no delivery carries is taken from the live row: the instant of a read that said nothing new, the

@@ -2,7 +2,7 @@
 //! stored, each is taken alone, and only the one that fails is quarantined.
 
 use anyhow::Context;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use super::{Shop, Stepped, is_collision};
 use crate::dispute::{Event, News, Source};
@@ -45,9 +45,7 @@ async fn batch(shop: &Shop, limit: i64) -> sqlx::Result<usize> {
     if claimed.is_empty() {
         return Ok(0);
     }
-    let (settled, turned) = digest(&mut tx, shop, &claimed, now).await?;
-    deliveries::settle(&mut tx, &settled, now).await?;
-    watermarks::saw_webhooks(&mut tx, &claimed).await?;
+    let (settled, turned) = store(&mut tx, shop, &claimed, now).await?;
     crate::crash::point("apply.applied");
     tx.commit().await?;
     measure(&settled, &claimed, now);
@@ -58,24 +56,53 @@ async fn batch(shop: &Shop, limit: i64) -> sqlx::Result<usize> {
     Ok(claimed.len())
 }
 
-/// After a batch failed over one row: the oldest alone; if it is the one, it goes to quarantine.
+/// After a batch failed over one row: the oldest alone. If it is the one, it goes to quarantine while it is still
+/// in our hands, so that another worker's claim cannot put an innocent one in its place.
 async fn one_by_one(shop: &Shop) -> anyhow::Result<Stepped> {
-    match batch(shop, 1).await {
+    match alone(shop).await {
         Ok(done) => Ok(stepped(done)),
         Err(error) if is_collision(&error) => Ok(Stepped::Did(0)),
+        Err(error) => Err(error).context("applying one kept delivery"),
+    }
+}
+
+async fn alone(shop: &Shop) -> sqlx::Result<usize> {
+    let now = shop.clock.now();
+    let mut tx = shop.pool.begin().await?;
+    let claimed = deliveries::claim(&mut tx, 1).await?;
+    let mut attempt = tx.begin().await?;
+    let turned = match store(&mut attempt, shop, &claimed, now).await {
+        Ok((_, turned)) => {
+            attempt.commit().await?;
+            turned
+        }
         Err(error) if is_about_a_row(&error) => {
-            let now = shop.clock.now();
-            let mut tx = shop.pool.begin().await?;
-            let claimed = deliveries::claim(&mut tx, 1).await?;
+            attempt.rollback().await?;
+            tracing::error!(delivery.id = claimed.first().map(|c| c.delivery_id), %error, "a delivery cannot be stored");
             let note = format!("understood, but it cannot be stored: {error}");
             let rows: Vec<Settled> = claimed.iter().map(|c| quarantine(c, note.clone())).collect();
             deliveries::settle(&mut tx, &rows, now).await?;
-            tx.commit().await?;
-            tracing::error!(delivery.id = claimed.first().map(|c| c.delivery_id), %error, "a delivery cannot be stored");
-            Ok(Stepped::Did(rows.len()))
+            Vec::new()
         }
-        Err(error) => Err(error).context("applying one kept delivery"),
-    }
+        Err(error) => return Err(error),
+    };
+    tx.commit().await?;
+    shop.ring_for(&turned);
+    shop.bells.reconcile.ring();
+    Ok(claimed.len())
+}
+
+/// Everything the claimed deliveries come to, written and not yet committed.
+async fn store(
+    conn: &mut PgConnection,
+    shop: &Shop,
+    claimed: &[Claimed],
+    now: chrono::DateTime<chrono::Utc>,
+) -> sqlx::Result<(Vec<Settled>, Vec<Turned>)> {
+    let (settled, turned) = digest(conn, shop, claimed, now).await?;
+    deliveries::settle(conn, &settled, now).await?;
+    watermarks::saw_webhooks(conn, claimed).await?;
+    Ok((settled, turned))
 }
 
 fn quarantine(claimed: &Claimed, note: String) -> Settled {

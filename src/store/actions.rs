@@ -48,6 +48,8 @@ pub struct Circumstances {
     pub packet: Option<Packet>,
 }
 
+/// Takes due actions. One that was marked as sent and whose worker never settled it comes back as `unknown`:
+/// nobody heard the answer.
 pub async fn claim(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -56,7 +58,8 @@ pub async fn claim(
 ) -> sqlx::Result<Vec<LeasedAction>> {
     let rows = sqlx::query(
         "update actions a
-         set fence = fence + 1, attempts = attempts + 1, leased_until = $2, due_at = $2
+         set fence = fence + 1, attempts = attempts + 1, leased_until = $2, due_at = $2,
+             state = case when state = 'sent' and leased_until is not null then 'unknown' else state end
          from (
              select merchant_id, action_id from actions
              where due_at <= $1
@@ -210,6 +213,16 @@ impl Standing {
             | Standing::Regenerate { why, .. } => Some(why),
         }
     }
+}
+
+/// Waits for the dispute, so that the action and what follows from it are written in the order turns lock in.
+pub async fn lock_dispute(conn: &mut PgConnection, action: &LeasedAction) -> sqlx::Result<()> {
+    sqlx::query("select from disputes where merchant_id = $1 and dispute_id = $2 for update")
+        .bind(action.merchant_id)
+        .bind(action.dispute_id)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Writes where the action stands. False: the fence is no longer ours, and nothing was written.

@@ -25,6 +25,8 @@ use crate::store::turn::{self, CaseKey, Item};
 const SETTLE: TimeDelta = TimeDelta::seconds(90);
 /// A record that still asks for a response so long after a call proves that the call had no effect.
 const PROVED: TimeDelta = TimeDelta::minutes(15);
+/// How often an action is taken up before repeats under its key are given up.
+const REPEATS_MAX: i32 = 5;
 const RETRY_MIN: TimeDelta = TimeDelta::seconds(5);
 const RETRY_MAX: TimeDelta = TimeDelta::minutes(10);
 
@@ -104,12 +106,14 @@ impl Task<'_> {
         self.shop.clock.now()
     }
 
-    /// Patience that shrinks as the margin comes nearer, so that there is always another try before it.
+    /// Patience that shrinks as the margin comes nearer, and behind it the deadline, so that there is always
+    /// another try before either. Past both there is no hurry any more.
     fn backoff(&self) -> DateTime<Utc> {
         let now = self.now();
         let doubling = 1 << self.action.attempts.clamp(0, 10);
-        let left = ((self.around.page_at - now) / 4).max(RETRY_MIN);
-        now + (RETRY_MIN * doubling).min(RETRY_MAX).min(left)
+        let patience = (RETRY_MIN * doubling).min(RETRY_MAX);
+        let ahead = [self.around.page_at, self.around.respond_by].into_iter().find(|at| *at > now);
+        now + ahead.map_or(patience, |at| patience.min(((at - now) / 4).max(RETRY_MIN)))
     }
 
     fn later(&self, due_at: DateTime<Utc>, why: &str) -> Standing {
@@ -156,6 +160,8 @@ impl Task<'_> {
         let (shop, action, now) = (self.shop, self.action, self.now());
         let (word, kind) = told(standing);
         let mut tx = shop.pool.begin().await?;
+        // The dispute before its action, in the order in which turns lock.
+        actions::lock_dispute(&mut tx, action).await?;
         actions::log_attempts(&mut tx, &shop.world.ids, action, word, logs, now).await?;
         if !actions::settle(&mut tx, action, standing, now).await? {
             tracing::warn!(action.id = action.action_id, "an action was settled by somebody else");

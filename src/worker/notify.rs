@@ -130,6 +130,7 @@ impl Notifier {
             log(alert, &notice);
         }
         let outcomes = self.send(&notice, &had, stopped).await;
+        crate::crash::point("notify.sent");
         let only: Vec<Outcome> = outcomes.iter().map(|(_, outcome)| outcome.clone()).collect();
         let now = self.clock.now();
         let before = alert.state == alerts::AlertState::Sent.as_str();

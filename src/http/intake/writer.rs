@@ -182,6 +182,7 @@ impl Shared {
         });
         let why = match kept.await {
             Ok(Ok(outcomes)) => {
+                crate::crash::point("intake.kept");
                 self.arrived.notify_one();
                 record::intake_batch(outcomes.len(), began.elapsed().as_secs_f64());
                 for ((answer, _room), outcome) in batch.waiting.into_iter().zip(outcomes) {

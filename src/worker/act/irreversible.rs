@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 
-use super::{PROVED, RETRY_MAX, RETRY_MIN, SETTLE, Task};
+use super::{PROVED, REPEATS_MAX, RETRY_MAX, RETRY_MIN, SETTLE, Task};
 use crate::crash;
 use crate::dispute::{CycleState, Source};
 use crate::engine::ActionState;
@@ -88,6 +88,11 @@ impl Task<'_> {
             // The answer was good: only the record lags.
             ActionState::Sent => {
                 Some(Standing::Unconfirmed { due_at: self.backoff().min(sent_at + PROVED), why })
+            }
+            // A failure may be saved under the key: more repeats bring the same answer, and a new key is safe
+            // only once the record has proved that this one had no effect.
+            ActionState::Unknown if keyed && self.action.attempts > REPEATS_MAX => {
+                Some(Standing::Unknown { due_at: self.backoff().min(sent_at + PROVED), why })
             }
             ActionState::Unknown if since < SETTLE && !keyed => {
                 Some(Standing::Unknown { due_at: sent_at + SETTLE, why })

@@ -1,7 +1,22 @@
 //! The whole engine against hostile providers: webhooks over HTTP, Postgres, the stand-ins and one moved clock.
 
+mod crashes;
+mod crowd;
+mod faults;
 mod fetched;
+mod pulls;
 mod rows;
 mod rows_people;
 mod stage;
+mod storms;
 mod upheld;
+
+/// Whether this is `bin/test --long`.
+fn is_long() -> bool {
+    std::env::var_os("RESPONDBY_LONG").is_some()
+}
+
+/// How many rounds a seeded test goes.
+fn rounds(quick: u64, long: u64) -> u64 {
+    if is_long() { long } else { quick }
+}

@@ -70,11 +70,18 @@ pub struct Setup {
     pub more: String,
     pub thin_events: bool,
     pub seed: u64,
+    pub repage_every_s: u32,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { rules: RULES.into(), more: String::new(), thin_events: false, seed: 11 }
+        Self {
+            rules: RULES.into(),
+            more: String::new(),
+            thin_events: false,
+            seed: 11,
+            repage_every_s: 86_400,
+        }
     }
 }
 
@@ -83,9 +90,8 @@ pub struct Stage {
     pub control: Control,
     pub engine: Engine,
     pub db: Database,
-    pub sandbox: Sandbox,
-    /// What the configuration is written in, for as long as it is needed.
-    _dir: TempDir,
+    /// Dropped, they stop: the stand-ins, and the folder of the configuration.
+    kept: (Sandbox, TempDir),
     backlog: Backlog,
 }
 
@@ -106,13 +112,13 @@ impl Stage {
         let mut config = configuration(&dir, &db, &sandbox, &setup);
         config.worker.roles = vec![Role::Intake];
         // Every page sent again is a stop of the clock.
-        config.alerts.repage_every_s = 86_400;
+        config.alerts.repage_every_s = setup.repage_every_s;
         // A pace is waited for, and this clock stands still while steps run.
         config.reconcile.calls_per_s = 1e6;
         let opened = store::open(&config.database).await.unwrap();
         let engine = app::start(&config, opened, clock.clone()).await.unwrap();
         let control = sandbox.control();
-        let stage = Self { clock, control, engine, db, sandbox, _dir: dir, backlog: Backlog::default() };
+        let stage = Self { clock, control, engine, db, kept: (sandbox, dir), backlog: Backlog::default() };
         stage.point_webhooks();
         stage.ready().await;
         stage
@@ -129,6 +135,20 @@ impl Stage {
             tokio::task::yield_now().await;
         }
         panic!("the engine does not get ready");
+    }
+
+    /// Where the configuration is written.
+    pub fn configuration(&self) -> std::path::PathBuf {
+        self.kept.1.path().join("respondby.toml")
+    }
+
+    /// Ends the engine, so that its connections report, and tells how often the database broke a deadlock.
+    pub async fn deadlocks(self) -> i64 {
+        self.engine.stop().await.unwrap();
+        sqlx::query_scalar("select deadlocks from pg_stat_database where datname = current_database()")
+            .fetch_one(&self.db.pool)
+            .await
+            .unwrap()
     }
 
     fn point_webhooks(&self) {
@@ -371,7 +391,7 @@ pub fn dispute(provider: ProviderKind, reason: &str, window: TimeDelta) -> NewDi
     order
 }
 
-async fn sandbox(clock: Clock, setup: &Setup) -> Sandbox {
+pub async fn sandbox(clock: Clock, setup: &Setup) -> Sandbox {
     let stripe = SandboxAccount::stripe("acme", "sk_test_stage", "whsec_stage");
     let stripe = if setup.thin_events { stripe.thin_events() } else { stripe };
     let razorpay =
@@ -401,6 +421,7 @@ pub fn write_configuration(
         ("razorpay-id", "rzp_test_stage"),
         ("razorpay-key", "key-of-the-stage"),
         ("sealing-key", "7b0d5a2c91e6f4483a6b1cd2e8f7091a5c3d4e6f8091a2b3c4d5e6f708192a3b"),
+        ("facts-secret", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
         ("rules.toml", setup.rules.as_str()),
     ];
     kept.iter().for_each(|(name, text)| write(name, text));

@@ -9,9 +9,7 @@ use sqlx::PgConnection;
 
 use crate::Effort;
 use crate::bodies::Bodies;
-use crate::cluster::{Cluster, Scratch};
-use crate::measured::median;
-use crate::report::Report;
+use crate::cluster::Scratch;
 
 /// Rows of a statement of R1: what the product's writers take at most.
 const BATCH: u64 = 256;

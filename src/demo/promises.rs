@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use super::stage::Stage;
 use crate::engine::Inputs;
+use crate::observe;
 use crate::rules::Ruleset;
 use crate::sandbox::WebhookState;
 use crate::store::disputes::{self, CycleLine};
@@ -46,6 +47,9 @@ pub(super) async fn broken(stage: &mut Stage) -> anyhow::Result<Vec<String>> {
         broken.push(format!("P7: {differs}"));
     }
     decisions_reproduce(&mut conn, &mut broken).await?;
+    for measured in observe::undeclared(&stage.engine.metrics.render()) {
+        broken.push(format!("telemetry: {measured} is measured and is not in the table of metrics"));
+    }
     Ok(broken)
 }
 

@@ -10,8 +10,8 @@ use crate::app::{self, Engine};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::sandbox::{Control, ProviderKind, Sandbox, SandboxAccount, SandboxConfig};
-use crate::store;
 use crate::worker::{self, Backlog, Stepped};
+use crate::{observe, store};
 
 /// Made-up secrets of made-up merchants: they open nothing. A test greps the demo's output for them.
 pub const SECRETS: [(&str, &str); 5] = [
@@ -51,6 +51,10 @@ impl Stage {
         .await?;
         let path = write_configuration(dir, &sandbox, listen)?;
         let mut config = Config::load(Some(&path))?;
+        // Started already where a test plays several months in one process.
+        if let Err(error) = observe::start_logging(&config.log) {
+            tracing::debug!(%error, "the log goes on as it is");
+        }
         // The demo takes the worker's steps itself, one after the other, so that a month passes in seconds.
         config.worker.roles = vec![crate::config::Role::Intake];
         let opened = store::open(&config.database).await.context("cannot start the demo's database")?;

@@ -75,6 +75,12 @@ pub const METRICS: &[Metric] = &[
         &["answer"],
         "Decisions recorded, by what the rules answered.",
     ),
+    metric(
+        "respondby_step_failures_total",
+        Counter,
+        &["step"],
+        "Passes of a worker step that failed and were tried again.",
+    ),
     metric("respondby_wakes_total", Counter, &[], "Cycles looked at because their time had come."),
     metric(
         "respondby_wake_lag_seconds",
@@ -88,24 +94,23 @@ pub const METRICS: &[Metric] = &[
         &["provider"],
         "What was left before respond_by when the provider's record showed the response.",
     ),
-    metric("respondby_open_cycles", Gauge, &[], "Response cycles in which a response is owed."),
     metric(
         "respondby_overdue_cycles",
         Gauge,
         &[],
-        "Open cycles past respond_by, or past their wake by more than a minute. Anything but 0 is an incident.",
+        "Open cycles past their wake by more than five minutes. Anything but 0 is an incident.",
     ),
     metric(
         "respondby_queue_depth",
         Gauge,
         &["queue"],
-        "Rows waiting: intake, deliveries, wakes, actions, alerts, quarantine.",
+        "Rows waiting, counted to 10,000: deliveries, quarantine, actions, alerts, fetches.",
     ),
     metric(
         "respondby_actions_total",
         Counter,
         &["kind", "outcome"],
-        "Attempts of external effects: accept, stage, submit, upload; receipt, retry, refused, unknown, cancelled.",
+        "Attempts of external effects, by where the action stands afterwards: done, again, unconfirmed, unknown, refused …",
     ),
     metric(
         "respondby_provider_calls_total",
@@ -118,12 +123,6 @@ pub const METRICS: &[Metric] = &[
         Histogram(MOMENTS_S),
         &["provider"],
         "How long a provider took to answer.",
-    ),
-    metric(
-        "respondby_circuit_open",
-        Gauge,
-        &["provider", "account"],
-        "1 while calls of an account are held back because the last ones failed.",
     ),
     metric(
         "respondby_alerts_total",

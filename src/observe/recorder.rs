@@ -123,9 +123,12 @@ pub mod record {
         histogram!("respondby_slack_seconds", "provider" => provider).record(seconds);
     }
 
-    pub fn cycles(open: u64, overdue: u64) {
-        gauge!("respondby_open_cycles").set(open as f64);
-        gauge!("respondby_overdue_cycles").set(overdue as f64);
+    pub fn overdue(cycles: u64) {
+        gauge!("respondby_overdue_cycles").set(cycles as f64);
+    }
+
+    pub fn step_failure(step: &'static str) {
+        counter!("respondby_step_failures_total", "step" => step).increment(1);
     }
 
     pub fn queue_depth(queue: &'static str, rows: u64) {
@@ -141,19 +144,17 @@ pub mod record {
         histogram!("respondby_provider_call_seconds", "provider" => provider).record(seconds);
     }
 
-    pub fn circuit(provider: &'static str, account: &str, open: bool) {
-        gauge!("respondby_circuit_open", "provider" => provider, "account" => account.to_owned())
-            .set(f64::from(u8::from(open)));
-    }
-
     pub fn alert(channel: &str, outcome: &'static str) {
         counter!("respondby_alerts_total", "channel" => channel.to_owned(), "outcome" => outcome)
             .increment(1);
     }
 
-    pub fn reconcile_found(provider: &'static str, gap_seconds: f64) {
+    /// `gap_seconds` is known where the provider tells when it happened.
+    pub fn reconcile_found(provider: &'static str, gap_seconds: Option<f64>) {
         counter!("respondby_reconcile_found_total", "provider" => provider).increment(1);
-        histogram!("respondby_reconcile_gap_seconds", "provider" => provider).record(gap_seconds);
+        if let Some(gap_seconds) = gap_seconds {
+            histogram!("respondby_reconcile_gap_seconds", "provider" => provider).record(gap_seconds);
+        }
     }
 
     pub fn reconcile_age(provider: &'static str, account: &str, seconds: f64) {
@@ -189,13 +190,13 @@ mod tests {
         record::decisions("defend", 1);
         record::wake(0.5);
         record::slack("stripe", -5.0);
-        record::cycles(10, 0);
+        record::overdue(0);
+        record::step_failure("wake");
         record::queue_depth("actions", 4);
         record::action("submit", "receipt");
         record::provider_call("stripe", "receipt", 0.3);
-        record::circuit("stripe", "acme, \"eu\"", true);
         record::alert("ops", "sent");
-        record::reconcile_found("razorpay", 900.0);
+        record::reconcile_found("razorpay", Some(900.0));
         record::reconcile_age("razorpay", "acme", 12.0);
         record::facts_pull("answered");
     }

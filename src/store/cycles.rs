@@ -6,7 +6,8 @@ use sqlx::{PgConnection, Row};
 
 use crate::dispute::{DisputeId, MerchantId};
 
-pub type DueCycle = (MerchantId, DisputeId);
+/// Whose cycle it is, and when it wanted to be looked at.
+pub type DueCycle = (MerchantId, DisputeId, DateTime<Utc>);
 
 /// Cycles whose wake has come, their dispute rows locked; those another worker holds are passed over.
 pub async fn claim_due(
@@ -15,7 +16,7 @@ pub async fn claim_due(
     limit: i64,
 ) -> sqlx::Result<Vec<DueCycle>> {
     let rows = sqlx::query(
-        "select d.merchant_id, d.dispute_id
+        "select d.merchant_id, d.dispute_id, c.wake_at
          from cycles c
          join disputes d on d.merchant_id = c.merchant_id and d.dispute_id = c.dispute_id
          where c.wake_at <= $1
@@ -27,7 +28,7 @@ pub async fn claim_due(
     .bind(limit)
     .fetch_all(conn)
     .await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
 }
 
 /// After downtime: what is due, earliest deadline first. One sort over everything due, not locked.
@@ -37,7 +38,7 @@ pub async fn overdue_by_deadline(
     limit: i64,
 ) -> sqlx::Result<Vec<DueCycle>> {
     let rows = sqlx::query(
-        "select merchant_id, dispute_id
+        "select merchant_id, dispute_id, wake_at
          from cycles
          where wake_at <= $1
          order by respond_by
@@ -47,7 +48,7 @@ pub async fn overdue_by_deadline(
     .bind(limit)
     .fetch_all(conn)
     .await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
 }
 
 /// Locks those of the named disputes whose open cycle is still due and that no other worker holds.
@@ -57,7 +58,7 @@ pub async fn claim_named(
     named: &[DueCycle],
 ) -> sqlx::Result<Vec<DueCycle>> {
     let rows = sqlx::query(
-        "select d.merchant_id, d.dispute_id
+        "select d.merchant_id, d.dispute_id, c.wake_at
          from unnest($1::bigint[], $2::bigint[]) as k (m, i)
          join cycles c on c.merchant_id = k.m and c.dispute_id = k.i and c.wake_at <= $3
          join disputes d on d.merchant_id = k.m and d.dispute_id = k.i
@@ -68,7 +69,7 @@ pub async fn claim_named(
     .bind(now)
     .fetch_all(conn)
     .await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
 }
 
 /// The next instant at which any cycle wants to be looked at.
@@ -117,4 +118,23 @@ pub async fn page_for_late_wakes(
         .await?;
     }
     Ok(total)
+}
+
+/// How many rows wait in each queue, counted to 10,000: more is a number nobody needs exactly.
+pub async fn queues(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<(&'static str, u64)>> {
+    let row = sqlx::query(
+        "select
+             (select count(*) from (select 1 from deliveries where state = 'kept' limit 10000) q) as deliveries,
+             (select count(*) from (select 1 from deliveries where state = 'quarantined' limit 10000) q) as quarantine,
+             (select count(*) from (select 1 from actions where due_at <= $1 limit 10000) q) as actions,
+             (select count(*) from (select 1 from alerts where next_at <= $1 limit 10000) q) as alerts,
+             (select count(*) from (select 1 from fetches where due_at <= $1 limit 10000) q) as fetches",
+    )
+    .bind(now)
+    .fetch_one(conn)
+    .await?;
+    ["deliveries", "quarantine", "actions", "alerts", "fetches"]
+        .into_iter()
+        .map(|queue| Ok((queue, u64::try_from(row.try_get::<i64, _>(queue)?).unwrap_or_default())))
+        .collect()
 }

@@ -17,6 +17,7 @@ use crate::crash;
 use crate::dispute::CycleState;
 use crate::engine::{ActionKind, ActionState, Applied, Cause, HistoryKind, Input};
 use crate::evidence::Packet;
+use crate::observe::record;
 use crate::providers::{Account, Answer, CallLog, Record};
 use crate::store::actions::{self, Circumstances, LeasedAction, Standing};
 use crate::store::turn::{self, CaseKey, Item};
@@ -141,6 +142,7 @@ impl Task<'_> {
                 provider.fetch(account, dispute_ref).await
             }
         };
+        self.shop.called(account, answer.word(), &log);
         logs.extend(log);
         self.shop.calls.learn(self.account.account_id, &answer, self.now());
         answer
@@ -203,8 +205,7 @@ impl Task<'_> {
         }
         tx.commit().await?;
         shop.ring_for(&turned);
-        let kind = action.kind.as_str();
-        metrics::counter!("respondby_actions_total", "kind" => kind, "outcome" => word).increment(1);
+        record::action(action.kind.as_str(), word);
         debug_assert!(turned.iter().all(|t| !matches!(t.applied, Applied::Doubtful(_))));
         Ok(())
     }

@@ -7,6 +7,7 @@ use sqlx::{Connection, PgConnection};
 use super::{Shop, Stepped, is_collision};
 use crate::dispute::{Event, News, Source};
 use crate::engine::{Applied, Input};
+use crate::observe::record;
 use crate::providers::{Kept, Reading};
 use crate::store::deliveries::{self, Claimed, Settled};
 use crate::store::turn::{self, CaseKey, Item, Turned};
@@ -48,7 +49,7 @@ async fn batch(shop: &Shop, limit: i64) -> sqlx::Result<usize> {
     let (settled, turned) = store(&mut tx, shop, &claimed, now).await?;
     crate::crash::point("apply.applied");
     tx.commit().await?;
-    measure(&settled, &claimed, now);
+    measure(shop, &settled, &claimed, now);
     shop.ring_for(&turned);
     if settled.iter().any(|s| s.outcome == "fetching") {
         shop.bells.reconcile.ring();
@@ -195,12 +196,11 @@ fn item(delivery: &Claimed, event: Event) -> Item {
     Item { key, input: Input::News(Box::new(event)), cause, delivery_id: Some(delivery.delivery_id) }
 }
 
-fn measure(settled: &[Settled], claimed: &[Claimed], now: chrono::DateTime<chrono::Utc>) {
-    for row in settled {
-        metrics::counter!("respondby_applied_total", "outcome" => row.outcome).increment(1);
-    }
-    if let Some(oldest) = claimed.iter().map(|c| c.received_at).min() {
-        let lag = (now - oldest).as_seconds_f64();
-        metrics::histogram!("respondby_apply_lag_seconds").record(lag);
+fn measure(shop: &Shop, settled: &[Settled], claimed: &[Claimed], now: chrono::DateTime<chrono::Utc>) {
+    for (row, delivery) in settled.iter().zip(claimed) {
+        let provider = shop.accounts.provider_of(delivery.merchant_id, delivery.account_id);
+        let provider = provider.map_or("none", |p| p.as_str());
+        record::events(provider, row.outcome, 1);
+        record::apply_lag(provider, (now - delivery.received_at).as_seconds_f64());
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Stepped;
 use crate::clock::Clock;
+use crate::observe::record;
 
 /// Rung when there may be work. Ringing twice before anybody looks is ringing once.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +65,7 @@ pub async fn run(name: &'static str, pace: Pace, bell: Bell, mut step: impl FnMu
                     error = format!("{error:#}"),
                     "a worker step failed and is tried again"
                 );
-                metrics::counter!("respondby_step_failures_total", "step" => name).increment(1);
+                record::step_failure(name);
                 tokio::select! {
                     () = tokio::time::sleep(patience) => {}
                     () = pace.stop.cancelled() => {}

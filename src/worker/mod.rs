@@ -14,6 +14,9 @@ mod watchdog;
 
 use chrono::{DateTime, Utc};
 
+use crate::observe::record;
+use crate::providers::{Account, CallLog};
+
 pub use act::act;
 pub use apply::apply;
 pub use calls::Calls;
@@ -73,13 +76,28 @@ pub struct Settings {
 }
 
 impl Shop {
-    /// Rings for what the turn left to others.
+    /// After a turn is committed: rings for what it left to others, and measures it.
     fn ring_for(&self, turned: &[crate::store::turn::Turned]) {
+        for one in turned {
+            one.decided.iter().for_each(|answer| record::decisions(answer, 1));
+            if let Some(slack_s) = one.slack_s {
+                record::slack(one.provider, slack_s as f64);
+            }
+        }
         if turned.iter().any(|t| t.wants_action) {
             self.bells.act.ring();
         }
         if turned.iter().any(|t| t.tells) {
             self.bells.notify.ring();
+        }
+    }
+}
+
+impl Shop {
+    /// Measures requests that were made to a provider, by what came of them.
+    fn called(&self, account: &Account, outcome: &'static str, log: &[CallLog]) {
+        for call in log {
+            record::provider_call(account.provider.as_str(), outcome, call.latency_ms as f64 / 1000.0);
         }
     }
 }

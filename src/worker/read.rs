@@ -34,6 +34,7 @@ pub(super) async fn look_up(
 ) -> sqlx::Result<Looked> {
     let provider = shop.world.registry.get(account.provider).clone();
     let (answer, log) = provider.fetch(account, dispute_ref).await;
+    shop.called(account, answer.word(), &log);
     logs.extend(log);
     shop.calls.learn(account.account_id, &answer, shop.clock.now());
     match answer {

@@ -10,6 +10,7 @@ use super::read::{self, Looked};
 use super::{Shop, Stepped, is_collision};
 use crate::dispute::{Event, Source};
 use crate::engine::Applied;
+use crate::observe::record;
 use crate::providers::{Account, Answer, Page, Reading};
 use crate::store::watermarks::{self, DueAccount, Listed, ToRead};
 
@@ -116,7 +117,9 @@ async fn commit_page(
     };
     watermarks::settle_account(&mut tx, due, &listed, now).await?;
     tx.commit().await?;
-    measure(account, disputes_found, changes_found);
+    for (record, _) in page.records.iter().zip(&looked).filter(|(_, looked)| changed(looked)) {
+        record::reconcile_found(account.provider.as_str(), Some((now - record.as_of).as_seconds_f64()));
+    }
     let turned: Vec<_> = looked
         .into_iter()
         .filter_map(|l| match l {
@@ -142,17 +145,6 @@ fn changed(looked: &Looked) -> bool {
         Looked::Seen(turned) => turned.applied == Applied::Applied,
         Looked::NotNow { .. } | Looked::Refused(_) | Looked::NotUnderstood(_) => false,
     }
-}
-
-fn measure(account: &Account, disputes: i64, changes: i64) {
-    let provider = account.provider.as_str();
-    let found = |what: &'static str, n: i64| {
-        let n = u64::try_from(n).unwrap_or_default();
-        metrics::counter!("respondby_found_by_poll_total", "provider" => provider, "what" => what)
-            .increment(n);
-    };
-    found("dispute", disputes);
-    found("change", changes);
 }
 
 /// Fetches disputes that something pointed at without saying what they are.
@@ -211,7 +203,7 @@ async fn read_one(shop: &Shop, to_read: &ToRead, asked: bool) -> anyhow::Result<
             let found = i64::from(known.is_none());
             if change > 0 && !asked {
                 watermarks::count_found(&mut tx, key, found, change).await?;
-                measure(&account, found, change);
+                record::reconcile_found(account.provider.as_str(), None);
             }
             if asked {
                 watermarks::settle_fetch(&mut tx, to_read, None).await?;

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use super::{Shop, Stepped, is_collision};
 use crate::engine::{Cause, Input};
+use crate::observe::record;
 use crate::store::cycles::{self, DueCycle};
 use crate::store::turn::{self, CaseKey, Item};
 
@@ -54,9 +55,10 @@ async fn batch(shop: &Shop, backlog: &mut Backlog) -> sqlx::Result<Stepped> {
         let next_at = backlog.0.is_empty().then_some(now + TimeDelta::milliseconds(50));
         return Ok(next_at.map_or(Stepped::Did(0), |at| Stepped::Idle { next_at: Some(at) }));
     }
+    let lags: Vec<f64> = due.iter().map(|(.., wake_at)| (now - *wake_at).as_seconds_f64()).collect();
     let items = due
         .into_iter()
-        .map(|(merchant_id, dispute_id)| Item {
+        .map(|(merchant_id, dispute_id, _)| Item {
             key: CaseKey::Id { merchant_id, dispute_id },
             input: Input::Look(Cause::Wake),
             cause: "wake".into(),
@@ -68,6 +70,6 @@ async fn batch(shop: &Shop, backlog: &mut Backlog) -> sqlx::Result<Stepped> {
     crate::crash::point("wake.looked");
     tx.commit().await?;
     shop.ring_for(&turned);
-    metrics::counter!("respondby_wakes_total").increment(count as u64);
+    lags.into_iter().for_each(record::wake);
     Ok(Stepped::Did(count))
 }

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, so that one cluster and one template database serve them all.
 
+mod demo;
 mod support;
 
 mod alerts;

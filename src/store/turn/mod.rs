@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::dispute::{AccountId, DisputeId, MerchantId};
-use crate::engine::{Applied, Case, Effect, Input, Outcome, step};
+use crate::engine::{Applied, Case, Effect, HistoryKind, Input, Outcome, step};
 
 pub use world::{FactsPull, World, set_kill_switch, wake_merchant};
 
@@ -42,6 +42,26 @@ pub struct Turned {
     /// Actions were wanted, so the act step has something to do.
     pub wants_action: bool,
     pub tells: bool,
+    pub provider: &'static str,
+    /// What was decided on the way, in a word each.
+    pub decided: Vec<&'static str>,
+    /// Seconds left before `respond_by` when the provider's record showed the response.
+    pub slack_s: Option<i64>,
+}
+
+impl Turned {
+    fn unknown() -> Self {
+        let applied = Applied::Refused("there is no such dispute".into());
+        Self {
+            dispute_id: None,
+            applied,
+            wants_action: false,
+            tells: false,
+            provider: "none",
+            decided: Vec::new(),
+            slack_s: None,
+        }
+    }
 }
 
 /// A case on its way through a turn, with everything its steps said.
@@ -73,8 +93,7 @@ pub async fn take(
     let mut turned = Vec::with_capacity(items.len());
     for (item, place) in items.into_iter().zip(places) {
         let Some(work) = place.and_then(|at| working.get_mut(at)) else {
-            let applied = Applied::Refused("there is no such dispute".into());
-            turned.push(Turned { dispute_id: None, applied, wants_action: false, tells: false });
+            turned.push(Turned::unknown());
             continue;
         };
         turned.push(run(work, item, now));
@@ -91,6 +110,13 @@ fn run(work: &mut Working, item: Item, now: DateTime<Utc>) -> Turned {
         applied: outcome.applied.clone(),
         wants_action: outcome.effects.iter().any(|e| matches!(e, Effect::Want { .. })),
         tells: outcome.effects.iter().any(|e| matches!(e, Effect::Tell(_))),
+        provider: work.case.account.provider,
+        decided: outcome.decisions.iter().map(|d| d.answer.word()).collect(),
+        slack_s: outcome
+            .history
+            .iter()
+            .find(|entry| entry.kind == HistoryKind::Answered)
+            .and_then(|entry| entry.detail["slack_s"].as_i64()),
     };
     work.steps.push(Said { outcome, cause: item.cause, delivery_id: item.delivery_id });
     turned

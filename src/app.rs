@@ -252,19 +252,19 @@ impl Engine {
     fn start_steps(&self, shop: &Arc<Shop>, often: Duration) -> Vec<http::Role> {
         let bells = &self.shop.bells;
         let quiet = Bell::default();
-        let backlog = Arc::new(tokio::sync::Mutex::new(Backlog::default()));
-        let wake = move |shop: Arc<Shop>| -> Pass {
-            let backlog = backlog.clone();
-            Box::pin(async move { worker::wake(&shop, &mut *backlog.lock().await).await })
-        };
-        vec![
-            self.run(
-                "apply",
-                &bells.apply,
-                often,
-                passes(shop, |s| Box::pin(async move { worker::apply(&s).await })),
-            ),
-            self.run("wake", &bells.wake, often, passes(shop, wake)),
+        let mut roles = Vec::new();
+        // In pairs: while one waits for the database, the other reads and decides.
+        for _ in 0..2 {
+            let apply = passes(shop, |s| Box::pin(async move { worker::apply(&s).await }));
+            roles.push(self.run("apply", &bells.apply, often, apply));
+            let backlog = Arc::new(tokio::sync::Mutex::new(Backlog::default()));
+            let wake = move |shop: Arc<Shop>| -> Pass {
+                let backlog = backlog.clone();
+                Box::pin(async move { worker::wake(&shop, &mut *backlog.lock().await).await })
+            };
+            roles.push(self.run("wake", &bells.wake, often, passes(shop, wake)));
+        }
+        roles.extend([
             self.run(
                 "act",
                 &bells.act,
@@ -296,7 +296,8 @@ impl Engine {
                 often,
                 passes(shop, |s| Box::pin(async move { worker::reconcile_disputes(&s).await })),
             ),
-        ]
+        ]);
+        roles
     }
 
     /// Runs one step in a loop of its own; returns how it is doing, for readiness.

@@ -51,6 +51,10 @@ async fn batch(shop: &Shop, limit: i64) -> sqlx::Result<usize> {
     tx.commit().await?;
     measure(shop, &settled, &claimed, now);
     shop.ring_for(&turned);
+    if claimed.len() as i64 == limit {
+        // There may be more than this loop can take: wake another.
+        shop.bells.apply.ring();
+    }
     if settled.iter().any(|s| s.outcome == "fetching") {
         shop.bells.reconcile.ring();
     }

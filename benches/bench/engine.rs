@@ -20,7 +20,7 @@ use crate::report::Report;
 use crate::yardstick;
 
 /// Rules as a merchant might have them: nineteen that do not match and one that does.
-fn rules(then: &str) -> String {
+pub fn rules(then: &str) -> String {
     let mut text = String::from(
         "schema = 1\ndefault = { hold = { why = \"no rule\" } }\n[policy]\nmode = \"live\"\nsafety_margin = \"6h\"\n",
     );
@@ -58,6 +58,11 @@ async fn engine(database: &Scratch, then: &str) -> anyhow::Result<Engine> {
     app::start(&config, opened, Clock::system()).await
 }
 
+/// Sets the merchant, the account and rules up, as an engine would on its first start.
+pub async fn publish(database: &Scratch) -> anyhow::Result<()> {
+    engine(database, "accept = {}").await?.stop().await
+}
+
 /// Webhook kept to decision, history, action and next wake committed: deliveries a second, against R1.
 pub async fn measure_apply(cluster: &Cluster, effort: Effort, report: &mut Report) -> anyhow::Result<()> {
     println!("kept deliveries to decisions, against R1");
@@ -93,7 +98,7 @@ async fn drain(engine: &Engine) -> anyhow::Result<usize> {
     }
 }
 
-async fn empty_state(database: &Scratch) -> anyhow::Result<()> {
+pub async fn empty_state(database: &Scratch) -> anyhow::Result<()> {
     database
         .empty("deliveries, disputes, cycles, history, decisions, packets, actions, attempts, alerts cascade")
         .await
@@ -178,7 +183,7 @@ async fn actions(engine: &Engine) -> anyhow::Result<i64> {
 
 /// So many disputes with an open cycle each, `due` a moment ago or far from it. Made from one that the engine
 /// made itself, so that they are what it would have made.
-async fn open_cycles(database: &Scratch, open: i64, due: bool) -> anyhow::Result<()> {
+pub async fn open_cycles(database: &Scratch, open: i64, due: bool) -> anyhow::Result<()> {
     empty_state(database).await?;
     let now = Clock::system().now();
     let wake_at: DateTime<Utc> = if due { now - TimeDelta::seconds(30) } else { now + TimeDelta::days(10) };

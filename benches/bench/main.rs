@@ -11,7 +11,9 @@ mod intake;
 mod load;
 mod measured;
 mod report;
+mod rules;
 mod served;
+mod standing;
 mod textbook;
 mod yardstick;
 
@@ -98,6 +100,15 @@ async fn measure(quick: bool, only: Option<&str>) -> anyhow::Result<ExitCode> {
         }
         if wanted("idle") {
             engine::measure_idle(&cluster, quick, &mut report).await?;
+        }
+        if wanted("decisions") {
+            standing::measure_decisions(&cluster, effort, &mut report).await?;
+        }
+        if wanted("standing") {
+            standing::measure_idle(&cluster, quick, &mut report).await?;
+        }
+        if wanted("rules") {
+            rules::measure(effort.window, &mut report)?;
         }
         if wanted("crowd") {
             engine::measure_crowd(&cluster, quick, &mut report).await?;

@@ -1,0 +1,77 @@
+//! The shipped process over time: how soon what a webhook says is decided, and what it costs to stand by with a
+//! thousand and with a million open cycles.
+
+use std::time::Duration;
+
+use crate::Effort;
+use crate::cluster::{Cluster, Scratch};
+use crate::engine;
+use crate::load::{Order, Running};
+use crate::measured::{Spent, median, resident_mib};
+use crate::report::Report;
+use crate::served::Served;
+
+/// Everything that is listed, polled or read at the start is over by then.
+const SETTLED_AFTER: Duration = Duration::from_secs(3);
+
+/// From the receipt of a webhook to the commit of what was decided about it, at 500 a second.
+pub async fn measure_decisions(cluster: &Cluster, effort: Effort, report: &mut Report) -> anyhow::Result<()> {
+    println!("webhook received to decision committed, 500 a second");
+    let database = cluster.scratch("bench_decisions").await?;
+    engine::publish(&database).await?;
+    let mut p99 = Vec::new();
+    for round in 0..effort.rounds as u64 {
+        engine::empty_state(&database).await?;
+        let served = Served::product(&database, &["intake", "worker"]).await?;
+        let order = Order {
+            addr: served.addr.clone(),
+            connections: 64,
+            warm_up_ms: 1_000,
+            window_ms: u64::try_from(effort.window.as_millis() * 2).unwrap_or(8_000),
+            first: 700_000_000_000 + round * 1_000_000,
+            rate: Some(500.0),
+        };
+        let mut load = Running::start(&order).await?;
+        load.end_of_window().await?;
+        load.seen().await?;
+        p99.push(slowest_hundredth_ms(&database).await?);
+        served.stop().await?;
+    }
+    report.at_most("p99 of webhook to decision at 500/s", (median(p99), "ms"), ("promised", 100.0), 1.0);
+    Ok(())
+}
+
+async fn slowest_hundredth_ms(database: &Scratch) -> anyhow::Result<f64> {
+    let (settled, p99): (i64, Option<f64>) = sqlx::query_as(
+        "select count(*),
+             percentile_cont(0.99) within group (order by extract(epoch from settled_at - received_at)::double precision)
+         from deliveries where state = 'settled'",
+    )
+    .fetch_one(&database.pool)
+    .await?;
+    anyhow::ensure!(settled > 500, "only {settled} webhooks were decided");
+    Ok(p99.unwrap_or(f64::INFINITY) * 1000.0)
+}
+
+pub async fn measure_idle(cluster: &Cluster, quick: bool, report: &mut Report) -> anyhow::Result<()> {
+    println!("the process standing by at a thousand and at many open cycles");
+    let database = cluster.scratch("bench_standing").await?;
+    engine::publish(&database).await?;
+    let window = Duration::from_secs(if quick { 5 } else { 60 });
+    let (mut cpu, mut memory) = (Vec::new(), 0.0);
+    for open in [1_000, if quick { 100_000 } else { 1_000_000 }] {
+        engine::open_cycles(&database, open, false).await?;
+        let served = Served::product(&database, &["intake", "worker"]).await?;
+        tokio::time::sleep(SETTLED_AFTER).await;
+        let spent =
+            || -> anyhow::Result<f64> { Ok(Spent::of(served.pid)?.seconds + cluster.spent()?.seconds) };
+        let before = spent()?;
+        tokio::time::sleep(window).await;
+        cpu.push((spent()? - before) / window.as_secs_f64() * 1000.0);
+        memory = resident_mib(served.pid)?.1;
+        served.stop().await?;
+    }
+    report.at_most("processor while idle, many open", (cpu[1], "ms/s"), ("few open", cpu[0]), 1.2);
+    report.at_most("memory with many open cycles", (memory, "MiB"), ("promised", 64.0), 1.0);
+    Ok(())
+}

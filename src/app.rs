@@ -30,6 +30,8 @@ use crate::worker::facts::FactsAsker;
 use crate::worker::notify::Notifier;
 use crate::worker::{self, Backlog, Bell, Bells, Calls, Pace, Pass, Settings, Shop, Stepped};
 
+/// How long the first webhook waits for the intake's own connections, before it is told to come again.
+const INTAKE_WITHIN: Duration = Duration::from_secs(2);
 /// How often accounts are looked at for changes made by another process.
 const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);
 /// How often the coming months' partitions are made sure of.
@@ -337,6 +339,7 @@ impl Engine {
             let arrived = self.shop.bells.apply.notify();
             let (intake, writers) =
                 Intake::start(&config.intake, self.opened.options.clone(), clock.clone(), ids, arrived);
+            intake.wait_connected(INTAKE_WITHIN).await;
             let (registry, accounts) = (self.shop.world.registry.clone(), self.shop.accounts.clone());
             webhooks = Some(Webhooks::new(&config.http, clock, registry, accounts, intake.clone()));
             queue = Some(intake);

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures respondby against yardsticks in the same run.
 #[derive(Debug, Parser)]
@@ -88,7 +89,7 @@ async fn measure(quick: bool, only: Option<&str>) -> anyhow::Result<ExitCode> {
     let wanted = |name: &str| only.is_none_or(|o| name.contains(o));
     let cluster = cluster::Cluster::start().await?;
     let mut report = report::Report::default();
-    let done = async {
+    let measures = async {
         if wanted("intake") {
             intake::measure(&cluster, effort, &mut report).await?;
         }
@@ -114,10 +115,23 @@ async fn measure(quick: bool, only: Option<&str>) -> anyhow::Result<ExitCode> {
             engine::measure_crowd(&cluster, quick, &mut report).await?;
         }
         anyhow::Ok(())
-    }
-    .await;
-    cluster.stop().await?;
-    done?;
+    };
+    // Interrupted or done, the database goes. What went wrong first is what is said.
+    let done = tokio::select! {
+        done = measures => done,
+        signal = interrupted() => signal.and_then(|()| anyhow::bail!("interrupted")),
+    };
+    let stopped = cluster.stop().await;
+    done.and(stopped)?;
     println!("\n{report}");
     Ok(if report.all_reached() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn interrupted() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
 }

@@ -5,6 +5,7 @@
 mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot, watch};
@@ -95,6 +96,13 @@ impl Intake {
     /// How many writers have the database at hand, as far as they know.
     pub fn writers_connected(&self) -> usize {
         *self.live.borrow()
+    }
+
+    /// Returns once a writer is connected, or after `within`: a process that says it is ready should not turn
+    /// its first webhooks away, and one whose database is away should say so to whoever asks.
+    pub async fn wait_connected(&self, within: Duration) {
+        // Whichever comes first; without a writer, deliveries are answered with 503.
+        _ = tokio::time::timeout(within, self.connected().wait_for(|n| *n > 0)).await;
     }
 
     /// Follows [`Intake::writers_connected`].

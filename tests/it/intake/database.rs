@@ -235,3 +235,12 @@ async fn the_month_before_is_looked_at_by_index_however_much_there_is() {
     until(async || scans("idx_scan").await >= 2).await;
     assert_eq!(scans("seq_scan").await, 0);
 }
+
+#[tokio::test]
+async fn waiting_for_the_database_ends_when_it_is_there_and_also_when_it_is_not() {
+    let s = Surface::start().await;
+    timeout(SOON, s.intake.wait_connected(Duration::from_secs(3600))).await.expect("it is there");
+    s.writers.drain().await;
+    timeout(SOON, s.intake.wait_connected(Duration::from_millis(1))).await.expect("it is not");
+    assert_eq!(s.intake.writers_connected(), 0);
+}

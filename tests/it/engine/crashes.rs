@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use respondby::clock::Clock;
 use respondby::crash::POINTS;
 use respondby::sandbox::{Control, NewDispute, Sandbox, WebhookState};
-use respondby::store::deliveries;
+use respondby::store::{deliveries, watermarks};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -135,6 +135,12 @@ impl Town {
         timeout(PATIENCE, waking).await.expect("the dispute becomes known");
     }
 
+    /// As `respondby reconcile` does: what a dead process was listing is not waited for.
+    async fn list_now(&self) {
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        watermarks::hurry(&mut conn, self.control.now()).await.unwrap();
+    }
+
     /// Looks until every dispute is answered here as it is there. Each look waits for the database's answer.
     async fn answered(&self, made: &[String]) {
         let looking = async {
@@ -248,6 +254,7 @@ async fn dies_at(point: &str) {
     assert_eq!(ended.unwrap().signal(), Some(SIGABRT), "{point}: it died of the crash and of nothing else");
     let second = town.serve(None).await;
     town.point_webhooks_to(&second);
+    town.list_now().await;
     town.answered(&made).await;
     town.at_most_once(&made);
     town.nothing_is_lost().await;
@@ -302,6 +309,7 @@ async fn two_processes_and_one_that_is_killed_at_any_moment_answer_everything_on
         tokio::time::sleep(Duration::from_millis(after_ms)).await;
         third.child.kill().await.unwrap();
         println!("seed {seed}, round {round}: killed after {after_ms} ms");
+        town.list_now().await;
     }
     town.point_webhooks_to(&first);
     town.answered(&made).await;

@@ -46,7 +46,15 @@ async fn batch(shop: &Shop, limit: i64) -> sqlx::Result<usize> {
     if claimed.is_empty() {
         return Ok(0);
     }
-    let (settled, turned) = store(&mut tx, shop, &claimed, now).await?;
+    let (settled, turned) = match store(&mut tx, shop, &claimed, now).await {
+        Ok(stored) => stored,
+        Err(error) => {
+            // Now, not when the connection is used next: what is still locked looks to the next claim as if it
+            // were in another worker's hands.
+            tx.rollback().await?;
+            return Err(error);
+        }
+    };
     crate::crash::point("apply.applied");
     tx.commit().await?;
     measure(shop, &settled, &claimed, now);
@@ -65,7 +73,8 @@ async fn batch(shop: &Shop, limit: i64) -> sqlx::Result<usize> {
 /// in our hands, so that another worker's claim cannot put an innocent one in its place.
 async fn one_by_one(shop: &Shop) -> anyhow::Result<Stepped> {
     match alone(shop).await {
-        Ok(done) => Ok(stepped(done)),
+        // There is more: a whole batch has just failed.
+        Ok(done) => Ok(Stepped::Did(done)),
         Err(error) if is_collision(&error) => Ok(Stepped::Did(0)),
         Err(error) => Err(error).context("applying one kept delivery"),
     }

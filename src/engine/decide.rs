@@ -220,8 +220,9 @@ struct Seen<'a> {
     now: DateTime<Utc>,
 }
 
-/// What was known, as it is kept with the decision. The rules are asked again, for each condition's result:
-/// the plain answer comes from the same evaluation.
+/// What was known, as it is kept with the decision. The rules are asked again, for the result of every condition
+/// that was looked at until its rule was settled: the plain answer comes from the same evaluation, and the
+/// inputs lead to the full trace whenever it is wanted.
 pub(super) fn record_detail(
     case: &Case,
     (dispute, cycle): (&Dispute, &Cycle),
@@ -231,7 +232,7 @@ pub(super) fn record_detail(
 ) -> String {
     let evidence = at_hand(case).fields();
     let context = context(case, (dispute, cycle), &evidence, now);
-    let trace = case.merchant.ruleset.as_ref().map(|(_, ruleset)| ruleset.explain(&context).1);
+    let trace = case.merchant.ruleset.as_ref().map(|(_, ruleset)| ruleset.explain_briefly(&context).1);
     let inputs = Seen {
         merchant: context.merchant,
         account: context.account,

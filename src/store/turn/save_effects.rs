@@ -31,6 +31,8 @@ pub(super) async fn all(
 
 struct Want<'a> {
     case: &'a Case,
+    /// The cycle had such an action before this turn.
+    again: bool,
     kind: ActionKind,
     subject: &'a str,
     cycle_n: i32,
@@ -56,8 +58,10 @@ impl<'a> Gathered<'a> {
             match effect {
                 Effect::Want { kind, subject, cycle_n, packet, due_at } => {
                     let packet = packet.as_ref();
+                    let again = w.before.action(*kind, subject).is_some();
                     self.wants.push(Want {
                         case,
+                        again,
                         kind: *kind,
                         subject,
                         cycle_n: *cycle_n,
@@ -208,7 +212,9 @@ async fn want(
         column!(rows, |w| w.subject),
         column!(rows, |w| w.due_at),
     );
-    sqlx::query(REARM)
+    // Only what the cycle had already can be wanted again.
+    let again = rows.iter().any(|w| w.again);
+    let rearm = sqlx::query(REARM)
         .bind(&columns.0)
         .bind(&columns.1)
         .bind(&columns.2)
@@ -216,9 +222,10 @@ async fn want(
         .bind(&columns.4)
         .bind(&columns.5)
         .bind(&packets)
-        .bind(now)
-        .execute(&mut *conn)
-        .await?;
+        .bind(now);
+    if again {
+        rearm.execute(&mut *conn).await?;
+    }
     sqlx::query(
         "insert into actions (merchant_id, dispute_id, cycle_n, kind, subject, due_at, packet_id, action_id, account_id,
              irreversible, state, fence, generation, attempts, wanted_at)

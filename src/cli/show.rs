@@ -91,6 +91,6 @@ mod tests {
     fn columns_are_aligned_and_nothing_steers_the_terminal() {
         let rows = vec![vec!["ü".to_owned(), "1".to_owned()], vec!["\x1b[2Jx".to_owned(), "a\nb".to_owned()]];
         let shown = table(&["name", "n"], &rows);
-        assert_eq!(shown, "name         n\nü            1\n\\u{1b}[2Jx  a\\nb");
+        assert_eq!(shown, "name        n\nü           1\n\\u{1b}[2Jx  a\\nb");
     }
 }

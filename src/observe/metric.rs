@@ -110,7 +110,7 @@ pub const METRICS: &[Metric] = &[
         "respondby_actions_total",
         Counter,
         &["kind", "outcome"],
-        "Attempts of external effects, by where the action stands afterwards: done, again, unconfirmed, unknown, refused …",
+        "Attempts of external effects, by where the action stands afterwards: done, again, unconfirmed, unknown, refused, cancelled, regenerated.",
     ),
     metric(
         "respondby_provider_calls_total",

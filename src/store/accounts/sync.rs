@@ -8,7 +8,6 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, PgConnection};
 
 use super::{credentials_place, secret_place};
-use crate::config::AccountConfig;
 use crate::dispute::{AccountId, MerchantId};
 use crate::providers::ProviderName;
 use crate::store::ids::Ids;
@@ -29,25 +28,6 @@ pub struct ConfiguredAccount {
     /// Newest first.
     pub webhook_secrets: Vec<SecretString>,
     pub credentials: BTreeMap<String, SecretString>,
-}
-
-/// Stripe's own libraries allow a signed time to be so old, seconds; the default of its documentation.
-const TOLERANCE_S: u32 = 300;
-
-impl From<&AccountConfig> for ConfiguredAccount {
-    fn from(account: &AccountConfig) -> Self {
-        let tolerance_s = account.tolerance_s.unwrap_or(TOLERANCE_S);
-        Self {
-            merchant: account.merchant.clone(),
-            provider: account.provider,
-            name: account.name.clone(),
-            base_url: account.base_url.clone(),
-            // The table refuses what is longer than a day.
-            tolerance_s: i32::try_from(tolerance_s).unwrap_or(i32::MAX),
-            webhook_secrets: account.webhook_secrets.iter().map(|s| s.value().clone()).collect(),
-            credentials: account.credentials.iter().map(|(n, s)| (n.clone(), s.value().clone())).collect(),
-        }
-    }
 }
 
 #[derive(Debug, thiserror::Error)]

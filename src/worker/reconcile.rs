@@ -17,7 +17,7 @@ use crate::store::watermarks::{self, DueAccount, Listed, ToRead};
 /// A claimed listing or fetch that its worker does not finish is taken up again after this long.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
 /// Fetches claimed at a time.
-const FETCHES: i64 = 32;
+const FETCHES: i64 = 8;
 const RETRY_MIN: TimeDelta = TimeDelta::seconds(30);
 const RETRY_MAX: TimeDelta = TimeDelta::hours(1);
 
@@ -181,12 +181,9 @@ async fn read_all(shop: &Shop, claimed: Vec<ToRead>, asked: bool) -> anyhow::Res
 
 async fn read_one(shop: &Shop, to_read: &ToRead, asked: bool) -> anyhow::Result<()> {
     let Some(account) = shop.accounts.by_id(to_read.merchant_id, to_read.account_id) else { return Ok(()) };
-    while let Err(free_at) = shop.calls.take_place(account.account_id, shop.clock.now()) {
-        // Close by: wait for the place in line. Far away: the lease brings the row back.
-        if free_at - shop.clock.now() > TimeDelta::seconds(5) {
-            return again(shop, to_read, asked, free_at, "the provider asked for quiet").await;
-        }
-        shop.clock.sleep_until(free_at).await;
+    // Never waited for here: a step that waits holds up every other account.
+    if let Err(free_at) = shop.calls.take_place(account.account_id, shop.clock.now()) {
+        return again(shop, to_read, asked, free_at, "waiting for its turn at the provider").await;
     }
     let known = {
         let mut conn = shop.pool.acquire().await?;

@@ -195,10 +195,14 @@ fn status(word: &str) -> Option<(Status, Option<Stage>)> {
 fn stage(method: &PaymentMethodDetails<'_>, fields: Fields) -> Understood<Stage> {
     let Some(card) = &method.card else { return Ok(Stage::Chargeback) };
     let case_type = fields.word("payment_method_details.card.case_type", &card.case_type)?;
-    Ok(match case_type {
-        Some("compliance") => Stage::Compliance,
-        _ => Stage::Chargeback,
-    })
+    match case_type {
+        Some("compliance") => Ok(Stage::Compliance),
+        None | Some("chargeback" | "inquiry" | "block" | "resolution") => Ok(Stage::Chargeback),
+        Some(word) => Err(format!(
+            "`payment_method_details.card.case_type` is `{}`, which is not known",
+            word.chars().filter(|c| !c.is_control()).take(64).collect::<String>()
+        )),
+    }
 }
 
 fn respond_by(

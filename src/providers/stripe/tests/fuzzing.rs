@@ -132,3 +132,20 @@ fn other_json_is_said_to_be_something_else() {
         assert!(!unrecognised(read(Source::ReadBack, body)).is_empty(), "{body}");
     }
 }
+
+#[test]
+fn row_06_an_unknown_case_type_is_no_stage() {
+    let read = |case_type: &str| {
+        let body = serde_json::json!({
+            "id": "du_1Row6", "object": "dispute", "amount": 4200, "currency": "usd", "charge": "ch_1Row6",
+            "created": 1_790_000_000, "livemode": false, "reason": "general", "status": "needs_response",
+            "evidence_details": {"due_by": 1_791_000_000},
+            "payment_method_details": {"type": "card", "card": {"brand": "visa", "case_type": case_type}},
+        });
+        let body = body.to_string();
+        offline().events(&Kept { source: Source::Poll, body: body.as_bytes(), as_of: at_now() })
+    };
+    assert!(matches!(read("chargeback"), Reading::Events(_)), "{:?}", read("chargeback"));
+    let Reading::Unrecognised { what } = read("tribunal") else { panic!("{:?}", read("tribunal")) };
+    assert!(what.contains("case_type` is `tribunal`"), "{what}");
+}

@@ -13,3 +13,4 @@ mod evidence;
 mod facts;
 mod harness;
 mod intake;
+mod schema;

@@ -50,7 +50,9 @@ pub(super) fn settle(
         .is_none_or(|r| r.cycle.stage != snapshot.stage || r.cycle.response == Some(Response::Nothing));
     if owed && case.open().is_none() && (asks || again || unanswered) {
         let anew = asks || before.is_none_or(|b| b.respond_by != respond_by || b.stage != snapshot.stage);
-        open_cycle(case, respond_by, anew, event, now, out);
+        // The first record known asks already, or has asked all along without saying until when.
+        let from_the_start = before.is_none_or(|b| b.status == Status::NeedsResponse);
+        open_cycle(case, respond_by, anew, from_the_start, event, now, out);
     }
 }
 
@@ -143,11 +145,13 @@ fn end_cycle(case: &mut Case, told: Status, event: &Event, out: &mut Outcome) {
     }
 }
 
-/// `anew`: the record did not ask in these very words before.
+/// `anew`: the record did not ask in these very words before. `from_the_start`: a response is owed since the
+/// dispute opened, and not since this news.
 fn open_cycle(
     case: &mut Case,
     respond_by: RespondBy,
     anew: bool,
+    from_the_start: bool,
     event: &Event,
     now: DateTime<Utc>,
     out: &mut Outcome,
@@ -180,7 +184,7 @@ fn open_cycle(
             }));
         }
     };
-    let opened_at = if n == 1 { dispute.opened_at } else { event.as_of };
+    let opened_at = if n == 1 && from_the_start { dispute.opened_at } else { event.as_of };
     let cycle = Cycle {
         n,
         stage: dispute.stage,

@@ -103,7 +103,7 @@ fn by_rules(
         decided_by: "rules".into(),
         rule_id: Some(verdict.rule_id.to_owned()),
         ruleset_version: Some(version),
-        act_at: when.map(|when| act_at(when, row.plan.learned_at, times)),
+        act_at: when.map(|when| act_at(when, row, times)),
         requires: verdict.requires.to_vec(),
         otherwise: verdict.otherwise.map(Answer::of),
         approval_needed: verdict.approval_needed,
@@ -115,11 +115,13 @@ fn by_rules(
     }
 }
 
-/// Never later than `act_by`, whatever the rule says.
-fn act_at(when: When, learned_at: DateTime<Utc>, times: &Times) -> DateTime<Utc> {
+/// Never later than `act_by`, whatever the rule says, and never before the cycle was known. A delay counts from
+/// the opening at the provider: a date that people see in its dashboard too, and that a late webhook cannot move.
+fn act_at(when: When, row: &CycleRow, times: &Times) -> DateTime<Utc> {
+    let learned_at = row.plan.learned_at;
     let wanted = match when {
         When::AtOnce => learned_at,
-        When::After(delay) => learned_at + delay,
+        When::After(delay) => row.cycle.opened_at + delay,
         When::Lead(lead) => times.respond_by - lead,
     };
     wanted.min(times.act_by).max(learned_at)

@@ -93,7 +93,7 @@ pub struct Plan {
     pub decided_by: String,
     pub rule_id: Option<String>,
     pub ruleset_version: Option<i32>,
-    /// When the engine first knew of the cycle; `after` counts from here.
+    /// When the engine first knew of the cycle: nothing acts before.
     pub learned_at: DateTime<Utc>,
     /// When the answer acts; `None` where nothing acts by itself.
     pub act_at: Option<DateTime<Utc>>,

@@ -73,7 +73,7 @@ pub struct Customer {
 #[serde(rename_all = "snake_case")]
 pub enum When {
     AtOnce,
-    /// So long after the cycle opened.
+    /// So long after the cycle opened at the provider; at once where that has passed already.
     After(#[serde(serialize_with = "seconds")] TimeDelta),
     /// So long before `respond_by`.
     Lead(#[serde(serialize_with = "seconds")] TimeDelta),

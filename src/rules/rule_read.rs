@@ -313,7 +313,9 @@ fn when(reader: &mut Reader<'_, '_>, table: &DeTable<'_>, node: &Node<'_>) -> Op
             Some(When::Lead(length))
         }
         (Some(_), Some(_)) => {
-            let hint = "`after` counts from the opening, `lead` back from respond_by: choose one".to_owned();
+            let hint =
+                "`after` counts from the opening at the provider, `lead` back from respond_by: choose one"
+                    .to_owned();
             reader.notes.error(node.span(), "both `after` and `lead`", Some(hint));
             None
         }

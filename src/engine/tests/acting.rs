@@ -1,7 +1,7 @@
 //! When the engine acts by itself: after a delay, a lead before the deadline, at the margin, and what the
 //! margin does when nothing else did.
 
-use super::table::scenario;
+use super::table::{scenario, scenario_razorpay};
 
 /// A rules file with one rule that matches everything, in live mode, margin 6 h.
 pub fn always(policy: &str, rule: &str) -> String {
@@ -29,6 +29,40 @@ fn accepts_after_a_day() {
         "created 45.00 USD respond_by 20d | accept at -19d; wake -19d
          advance 23h                      | accept at -19d; wake -19d
          advance 6d                       | @1d want accept; answered by accept",
+    );
+}
+
+#[test]
+fn a_delay_counts_from_the_opening_at_the_provider_not_from_the_webhook() {
+    let rule = r#"then = { accept = { after = "24h" } }"#;
+    one(
+        "",
+        rule,
+        "at 20h created opened -20h respond_by 10d | accept at -9d; wake -9d
+         at 30h                                    | @1d want accept; answered by accept",
+    );
+    // It is over by the time the news comes: at once, and not before the news.
+    one("", rule, "at 30h created opened -30h respond_by 10d | @1d6h want accept; answered by accept");
+    // What the engine knew late may still be waiting for something: the delay is not counted again.
+    one(
+        "",
+        rule,
+        "at 30h kill on                            | no cycle
+         created opened -30h respond_by 10d        | tell needs_person;
+                                                   | accept at -8d18h (the kill switch is on); wake -7d
+         at 40h kill off                           | @1d16h want accept; answered by accept",
+    );
+}
+
+#[test]
+fn a_delay_counts_anew_for_each_cycle() {
+    let rule = "when.amount = { at_least = { USD = \"40.00\" } }\nthen = { accept = { after = \"24h\" } }";
+    scenario_razorpay(
+        &[("v1", &always("", rule))],
+        "created 30.00 USD respond_by 10d | tell needs_person; hold (no rule matched); wake -7d
+         at 1d news under_review          | @1d tell answered_elsewhere; answered by elsewhere
+         at 5d12h late 5d 45.00 USD stage pre_arbitration needs_response respond_by 20d |
+                                          | cycle 2 accept at -14d; wake -14d",
     );
 }
 

@@ -87,8 +87,8 @@ fn a_deadline_nobody_states_is_a_page_and_is_asked_for() {
     accepting(
         "created respond_by unstated    | PAGE deadline_unknown; no cycle
                at 1h poll                     | @1h unchanged; no cycle
-               at 2h news respond_by 20d      | accept at -18d22h; wake -18d22h
-               at 3h news respond_by unstated | @3h unchanged; accept at -18d22h; wake -18d22h",
+               at 2h news respond_by 20d      | accept at -19d; wake -19d
+               at 3h news respond_by unstated | @3h unchanged; accept at -19d; wake -19d",
     );
 }
 

@@ -1,6 +1,8 @@
 //! The engine put together: what the configuration asks for, started in order and stopped in the opposite one.
 //! The only place that knows both the HTTP side and the worker.
 
+mod publish;
+
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,18 +16,19 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use publish::{ConfiguredRules, configured_rules, publish_rules};
+
 use crate::clock::Clock;
 use crate::config::{Config, Role};
 use crate::http::{self, Intake, Probes, RoleLag, Webhooks, Writers};
 use crate::observe::Metrics;
 use crate::observe::channel::Channels;
 use crate::providers::Registry;
-use crate::rules::Ruleset;
 use crate::store::accounts::{self, AccountDirectory, ConfiguredAccount};
 use crate::store::ids::Ids;
 use crate::store::seal::SealingKey;
 use crate::store::turn::{FactsPull, World};
-use crate::store::{self, Opened, deliveries, rulesets};
+use crate::store::{self, Opened, deliveries};
 use crate::worker::facts::FactsAsker;
 use crate::worker::notify::Notifier;
 use crate::worker::{self, Backlog, Bell, Bells, Calls, Pace, Pass, Settings, Shop, Stepped};
@@ -59,13 +62,14 @@ pub struct Engine {
 /// hold together; an address that is taken.
 pub async fn start(config: &Config, opened: Opened, clock: Clock) -> anyhow::Result<Engine> {
     let metrics = Metrics::install();
+    let rules = configured_rules(config)?;
     opened.check().await.with_context(|| format!("cannot reach the database {}", opened.shown))?;
     store::migrate(&opened.pool).await?;
     let ids = Ids::new();
     let registry = Registry::new(&config.providers, clock.clone())?;
     let directory = AccountDirectory::new(sealing_key(config)?);
     let mut conn = opened.pool.acquire().await?;
-    configure(&mut conn, config, &ids, &directory, &clock).await?;
+    configure(&mut conn, config, &rules, &ids, &directory, &clock).await?;
     drop(conn);
     let shop = shop(config, &opened, clock, ids, registry, directory)?;
     let channels = Arc::new(Channels::new(&config.alerts, shop.clock.clone())?);
@@ -103,6 +107,7 @@ pub fn sealing_key(config: &Config) -> anyhow::Result<SealingKey> {
 async fn configure(
     conn: &mut PgConnection,
     config: &Config,
+    rules: &[ConfiguredRules],
     ids: &Ids,
     directory: &AccountDirectory,
     clock: &Clock,
@@ -132,46 +137,11 @@ async fn configure(
             "accounts are set up"
         );
     }
-    for merchant in &config.merchants {
-        let Some(path) = &merchant.rules else { continue };
-        let text = std::fs::read_to_string(path).with_context(|| {
-            format!("cannot read the rules of merchant `{}` at {}", merchant.name, path.display())
-        })?;
-        publish_rules(conn, &merchant.name, &path.display().to_string(), &text, "configuration", now).await?;
+    for ConfiguredRules { merchant, file, text } in rules {
+        publish_rules(conn, merchant, file, text, "configuration", now).await?;
     }
     directory.refresh(conn).await?;
     Ok(())
-}
-
-/// Checks rules and puts them in force. What does not load is refused with every mistake shown in place.
-pub async fn publish_rules(
-    conn: &mut PgConnection,
-    merchant: &str,
-    file: &str,
-    text: &str,
-    by: &str,
-    now: chrono::DateTime<chrono::Utc>,
-) -> anyhow::Result<rulesets::Published> {
-    if let Err(problems) = Ruleset::parse(text) {
-        let shown: Vec<String> = problems.iter().map(|p| p.render(file, text)).collect();
-        bail!("the rules are not published, because they do not load:\n{}", shown.join("\n"));
-    }
-    let merchant_id = rulesets::merchant_id(conn, merchant)
-        .await?
-        .with_context(|| format!("there is no merchant `{merchant}`: name it with an [[account]] first"))?;
-    let mut tx = sqlx::Connection::begin(conn).await?;
-    let published = rulesets::publish(&mut tx, merchant_id, text, by, now).await?;
-    tx.commit().await?;
-    if published.changed {
-        let (version, cycles) = (published.version, published.cycles);
-        tracing::info!(
-            merchant.name = merchant,
-            version,
-            cycles,
-            "rules are in force; open cycles are decided again"
-        );
-    }
-    Ok(published)
 }
 
 /// What turns share: also a person's order, given beside a running engine, is a turn.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Globals, publish, trial};
 use crate::providers::ProviderName;
-use crate::rules::{Known, Loaded, Problem, Ruleset};
+use crate::rules::{Known, Loaded, Problem, Ruleset, text_of};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -76,7 +76,11 @@ fn check_all(args: Check, globals: &Globals) -> anyhow::Result<ExitCode> {
 
 pub(super) fn check(path: &Path, accounts: &[String]) -> anyhow::Result<Checked> {
     let file = path.display().to_string();
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
+    let bytes = fs::read(path).with_context(|| format!("cannot read {file}"))?;
+    let text = match text_of(bytes) {
+        Ok(text) => text,
+        Err((text, problem)) => return Ok(Checked { file, text, rules: None, problems: vec![problem] }),
+    };
     let providers: Vec<&str> = ProviderName::ALL.iter().map(ProviderName::as_str).collect();
     let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
     let known = Known { providers: &providers, accounts: &accounts };

@@ -13,7 +13,7 @@ use crate::{app, observe, store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only check the configuration, and say what it comes to.
+    /// Only check the configuration and the rules it names, and say what it comes to.
     #[arg(long)]
     check: bool,
 }
@@ -21,6 +21,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let config = globals.load()?;
     if args.check {
+        app::configured_rules(&config)?;
         println!("{}", summary(&config));
         return Ok(ExitCode::SUCCESS);
     }

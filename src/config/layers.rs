@@ -45,14 +45,7 @@ impl Layers {
         layers.push("config/default.toml (compiled in)".to_owned(), DEFAULT_TOML.to_owned(), true);
         if let Some(path) = file {
             let origin = path.display().to_string();
-            let text = fs::read_to_string(path).map_err(|e| ConfigError {
-                problems: vec![Problem {
-                    origin: origin.clone(),
-                    position: None,
-                    message: format!("cannot read the configuration: {e}"),
-                    hint: None,
-                }],
-            })?;
+            let text = read(path, &origin).map_err(|problem| ConfigError { problems: vec![problem] })?;
             layers.push(origin, text, true);
         }
         let merged = layers.merge()?;
@@ -141,6 +134,21 @@ impl Layers {
         };
         Problem { origin, position, message, hint }
     }
+}
+
+fn read(path: &Path, origin: &str) -> Result<String, Problem> {
+    let problem = |position, message, hint| Problem { origin: origin.to_owned(), position, message, hint };
+    let bytes =
+        fs::read(path).map_err(|e| problem(None, format!("cannot read the configuration: {e}"), None))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let message = format!(
+            "the byte 0x{:02x} is not UTF-8, and a configuration is written in it",
+            error.as_bytes()[at]
+        );
+        let place = Position::of(&String::from_utf8_lossy(error.as_bytes()), at, 1);
+        problem(Some(place), message, Some("save the file as UTF-8".to_owned()))
+    })
 }
 
 fn merge_into<'a>(whole: &mut DeTable<'a>, layer: DeTable<'a>) {

@@ -14,8 +14,17 @@ pub struct Currency([u8; 3]);
 pub enum MoneyError {
     #[error("`{0}` is not an ISO 4217 currency code")]
     UnknownCurrency(String),
-    #[error("`{text}` is not an amount of {currency}: write digits, and at most {exponent} after a dot")]
+    #[error("`{text}` is not an amount of {currency}: write digits{}", after_dot(*.exponent))]
     BadAmount { text: String, currency: Currency, exponent: u8 },
+    #[error("`{text}` of {currency} is more than can be counted: at most {}", Money::new(i64::MAX, *.currency))]
+    TooMuch { text: String, currency: Currency },
+}
+
+fn after_dot(exponent: u8) -> String {
+    match exponent {
+        0 => " without a dot, because it has no smaller unit".to_owned(),
+        n => format!(", and at most {n} after a dot"),
+    }
 }
 
 impl Currency {
@@ -93,7 +102,9 @@ impl Money {
             return Err(bad());
         }
         let padded = format!("{whole}{fraction:0<width$}", width = exponent as usize);
-        let minor = padded.parse().map_err(|_| bad())?;
+        let minor = padded
+            .parse()
+            .map_err(|_| MoneyError::TooMuch { text: text.chars().take(32).collect(), currency })?;
         Ok(Self { minor, currency })
     }
 

@@ -43,9 +43,22 @@ const FIXED: &[(&str, Path)] = &[
     ("customer.disputes_total", Path::CustomerDisputesTotal),
 ];
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MistakeKind {
+    /// One that is not closed, or closes nothing.
+    Brace,
+    /// No fact can be called that.
+    FactName,
+    /// Nothing is called that.
+    Name,
+    /// Text where a file's id stands.
+    NotOneFile,
+}
+
 /// A mistake in a template's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
+    pub kind: MistakeKind,
     /// The piece of text it is in, as written, to be found again in the file.
     pub excerpt: String,
     pub message: String,
@@ -55,12 +68,16 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    fn plain(excerpt: &str, message: impl Into<String>) -> Self {
-        Self { excerpt: excerpt.to_owned(), message: message.into(), word: None, names: Vec::new() }
+    fn plain(kind: MistakeKind, excerpt: &str, message: impl Into<String>) -> Self {
+        Self { kind, excerpt: excerpt.to_owned(), message: message.into(), word: None, names: Vec::new() }
     }
 
     pub(super) fn not_one_file(source: &str) -> Self {
-        Self::plain(source, "a file field takes file ids: each entry is one id or one `{placeholder}`")
+        Self::plain(
+            MistakeKind::NotOneFile,
+            source,
+            "a file field takes file ids: each entry is one id or one `{placeholder}`",
+        )
     }
 }
 
@@ -115,7 +132,7 @@ pub(super) fn parse_parts(text: &str) -> Result<Vec<Part>, Vec<Mistake>> {
                 unclosed -= 1;
             } else {
                 let message = "a `}` that closes nothing; write `}}` for the character";
-                mistakes.push(Mistake::plain(line_of(brace), message));
+                mistakes.push(Mistake::plain(MistakeKind::Brace, line_of(brace), message));
             }
             rest = after;
             continue;
@@ -123,7 +140,7 @@ pub(super) fn parse_parts(text: &str) -> Result<Vec<Part>, Vec<Mistake>> {
         let inside = &brace[1..];
         let Some(end) = inside.find(['{', '}', '\n']).filter(|end| inside[*end..].starts_with('}')) else {
             let message = "a `{` without its `}`; write `{{` for the character";
-            mistakes.push(Mistake::plain(line_of(brace), message));
+            mistakes.push(Mistake::plain(MistakeKind::Brace, line_of(brace), message));
             unclosed += 1;
             rest = inside;
             continue;
@@ -163,16 +180,19 @@ fn parse_path(inside: &str) -> Result<Path, Mistake> {
             Ok(Path::Fact(path.split('.').map(str::to_owned).collect()))
         }
         "facts" => Err(Mistake::plain(
+            MistakeKind::FactName,
             &excerpt,
             "a fact is named by letters, digits, `_` and `-`: `{facts.order_id}`",
         )),
         "evidence" => path.parse().map(Path::Evidence).map_err(|_| Mistake {
+            kind: MistakeKind::Name,
             message: format!("`{path}` is not an evidence field"),
             excerpt,
             word: Some(path.to_owned()),
             names: Field::ALL.iter().map(|f| f.as_str().to_owned()).collect(),
         }),
         _ => Err(Mistake {
+            kind: MistakeKind::Name,
             message: format!("`{{{}}}` names nothing", name.chars().take(64).collect::<String>()),
             excerpt,
             word: Some(name.to_owned()),

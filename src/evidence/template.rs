@@ -14,7 +14,7 @@ use super::placeholder::{Part, Path, parse_parts};
 use super::{EvidenceSet, Field, FieldKind, Moment, Packet};
 use crate::dispute::{Category, Cycle, Dispute};
 
-pub use super::placeholder::{Mistake, path_names};
+pub use super::placeholder::{Mistake, MistakeKind, path_names};
 
 /// How to fill each field. Made when rules are loaded, so that a template that exists can be rendered.
 #[derive(Debug, Clone, Default, PartialEq)]

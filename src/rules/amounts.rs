@@ -4,6 +4,7 @@
 use crate::dispute::{Currency, Money, MoneyError};
 
 use super::condition::{AmountRange, Range};
+use super::kind::Kind;
 use super::load::{AmountsAt, Reader};
 use super::node::{self, Node};
 use super::problem::nearest;
@@ -19,7 +20,12 @@ const COMMON: &[&str] = &[
 pub(super) fn read(reader: &mut Reader<'_, '_>, node: &Node<'_>, name: &str) -> Option<Vec<Money>> {
     let Some(table) = node.get_ref().as_table() else {
         let hint = format!("say in which currency: `{name} = {{ USD = \"{}\" }}`", digits_of(node));
-        reader.notes.error(node.span(), format!("`{name}` has an amount without a currency"), Some(hint));
+        reader.notes.error(
+            Kind::AmountWithoutCurrency,
+            node.span(),
+            format!("`{name}` has an amount without a currency"),
+            Some(hint),
+        );
         return None;
     };
     let mut out = Vec::new();
@@ -31,7 +37,12 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, node: &Node<'_>, name: &str) -> 
         }
     }
     if table.is_empty() {
-        reader.notes.error(node.span(), format!("`{name}` lists no currency: nothing could match it"), None);
+        reader.notes.error(
+            Kind::NoCurrencyListed,
+            node.span(),
+            format!("`{name}` lists no currency: nothing could match it"),
+            None,
+        );
         sound = false;
     }
     out.sort_by_key(|m| m.currency);
@@ -64,7 +75,12 @@ fn currency(reader: &mut Reader<'_, '_>, key: &node::Key<'_>) -> Option<Currency
         Some(near) => format!("did you mean `{near}`? Currencies are ISO 4217 codes in capitals"),
         None => "currencies are ISO 4217 codes in capitals, like USD, EUR, INR".to_owned(),
     };
-    reader.notes.error(key.span(), format!("`{}` is not a currency", node::shorten(word)), Some(hint));
+    reader.notes.error(
+        Kind::UnknownCurrency,
+        key.span(),
+        format!("`{}` is not a currency", node::shorten(word)),
+        Some(hint),
+    );
     None
 }
 
@@ -75,7 +91,12 @@ fn amount(reader: &mut Reader<'_, '_>, value: &Node<'_>, currency: Currency) -> 
         DeValue::Integer(_) | DeValue::Float(_) => {
             let digits = &reader.notes.text()[value.span()];
             let hint = money(digits, code).map(|digits| format!("write `{code} = \"{digits}\"`"));
-            reader.notes.error(value.span(), "amounts are written in quotes, so that no digit is lost", hint);
+            reader.notes.error(
+                Kind::AmountNotQuoted,
+                value.span(),
+                "amounts are written in quotes, so that no digit is lost",
+                hint,
+            );
             return None;
         }
         DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
@@ -85,8 +106,17 @@ fn amount(reader: &mut Reader<'_, '_>, value: &Node<'_>, currency: Currency) -> 
     };
     match Money::parse_major(text, currency) {
         Ok(amount) => Some(amount),
-        Err(error @ (MoneyError::BadAmount { .. } | MoneyError::UnknownCurrency(_))) => {
-            reader.notes.error(value.span(), node::shorten_to(&error.to_string(), 160), None);
+        Err(
+            error @ (MoneyError::BadAmount { .. }
+            | MoneyError::TooMuch { .. }
+            | MoneyError::UnknownCurrency(_)),
+        ) => {
+            reader.notes.error(
+                Kind::NotAnAmount,
+                value.span(),
+                node::shorten_to(&error.to_string(), 160),
+                None,
+            );
             None
         }
     }
@@ -112,7 +142,12 @@ pub(super) fn read_ranges(
     let example = "{ at_most = { USD = \"25.00\" } }";
     let Some(table) = node.get_ref().as_table() else {
         let hint = format!("write `amount = {{ at_most = {{ USD = \"{}\" }} }}`", digits_of(node));
-        reader.notes.error(node.span(), "`amount` without a bound and a currency", Some(hint));
+        reader.notes.error(
+            Kind::AmountWithoutBound,
+            node.span(),
+            "`amount` without a bound and a currency",
+            Some(hint),
+        );
         return None;
     };
     for (key, _) in node::entries(table) {
@@ -123,7 +158,12 @@ pub(super) fn read_ranges(
         match Currency::parse(word) {
             Ok(_) => {
                 let message = format!("`{word}` needs `at_least` or `at_most` around it");
-                reader.notes.error(key.span(), message, Some(format!("write `amount = {example}`")));
+                reader.notes.error(
+                    Kind::AmountWithoutBound,
+                    key.span(),
+                    message,
+                    Some(format!("write `amount = {example}`")),
+                );
             }
             Err(_) => {
                 node::unknown_key(&mut reader.notes, key, &["at_least", "at_most"], "a bound of an amount")
@@ -135,7 +175,12 @@ pub(super) fn read_ranges(
     if at_least.is_none() && at_most.is_none() {
         if table.is_empty() {
             let hint = format!("write `amount = {example}`");
-            reader.notes.error(node.span(), "`amount` has neither `at_least` nor `at_most`", Some(hint));
+            reader.notes.error(
+                Kind::NoBound,
+                node.span(),
+                "`amount` has neither `at_least` nor `at_most`",
+                Some(hint),
+            );
         }
         return None;
     }
@@ -171,13 +216,13 @@ fn ranges(
         if least == Some(None) || most == Some(None) {
             let message = format!("{currency} is in one of `at_least` and `at_most` and not in the other");
             let hint = "list the same currencies in both: one that is missing never matches".to_owned();
-            reader.notes.error(node.span(), message, Some(hint));
+            reader.notes.error(Kind::CurrencyInOneBound, node.span(), message, Some(hint));
             return None;
         }
         let minor = Range { at_least: least.flatten(), at_most: most.flatten() };
         if minor.is_empty() {
             let message = format!("`at_least` is above `at_most` in {currency}: no amount is both");
-            reader.notes.error(node.span(), message, None);
+            reader.notes.error(Kind::EmptyRange, node.span(), message, None);
             return None;
         }
         if !out.iter().any(|range| range.currency == currency) {

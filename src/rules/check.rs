@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::condition::{Condition, Test};
+use super::kind::Kind;
 use super::load::Reader;
 use super::problem::suggest;
 use super::rule::{Approval, Rule};
@@ -30,7 +31,7 @@ pub(super) fn check(
             let margin = duration::print(policy.safety_margin);
             let message =
                 format!("`lead` is shorter than the safety margin of {margin}: it acts at the margin");
-            reader.notes.warning(span, message, None);
+            reader.notes.warning(Kind::LeadInsideMargin, span, message, None);
         }
     }
 }
@@ -40,7 +41,7 @@ fn ids(reader: &mut Reader<'_, '_>, drafts: &[Draft]) {
         let first = drafts[..index].iter().position(|other| other.id == draft.id);
         if let Some(first) = first.filter(|_| !draft.id.is_empty()) {
             let message = format!("`{}` is the id of rule {} already", draft.id, first + 1);
-            reader.notes.error(draft.id_span.clone(), message, None);
+            reader.notes.error(Kind::IdTwice, draft.id_span.clone(), message, None);
         }
     }
 }
@@ -52,7 +53,7 @@ fn reachable(reader: &mut Reader<'_, '_>, drafts: &[Draft]) {
         if let Some((a, b)) = cover::contradiction(&rule.conditions) {
             let message =
                 format!("`{}` can never match: `{}` and `{}` exclude each other", rule.id, a.path, b.path);
-            reader.notes.error(draft.id_span.clone(), message, None);
+            reader.notes.error(Kind::NeverMatches, draft.id_span.clone(), message, None);
         }
         let earlier = drafts[..index].iter().filter_map(|other| other.rule.as_ref());
         let cover = earlier.into_iter().find(|other| cover::covers(&other.conditions, &rule.conditions));
@@ -63,7 +64,7 @@ fn reachable(reader: &mut Reader<'_, '_>, drafts: &[Draft]) {
         };
         let hint = format!("the first match wins: move it above `{}`, or narrow that one", cover.id);
         let message = format!("`{}` can never answer: it stands below `{}`, {why}", rule.id, cover.id);
-        reader.notes.error(draft.id_span.clone(), message, Some(hint));
+        reader.notes.error(Kind::NeverReached, draft.id_span.clone(), message, Some(hint));
     }
 }
 
@@ -75,12 +76,22 @@ fn used_templates(reader: &mut Reader<'_, '_>, templates: &[(String, Range<usize
                 true => format!("the file has no template: write `[template.{name}]` and fields below it"),
                 false => suggest(name, &names, "the templates are"),
             };
-            reader.notes.error(span.clone(), format!("no template is called `{name}`"), Some(hint));
+            reader.notes.error(
+                Kind::UnknownTemplate,
+                span.clone(),
+                format!("no template is called `{name}`"),
+                Some(hint),
+            );
         }
     }
     for (name, span) in templates {
         if !reader.templates_used.iter().any(|(used, _)| used == name) {
-            reader.notes.warning(span.clone(), format!("no rule uses template `{name}`"), None);
+            reader.notes.warning(
+                Kind::UnusedTemplate,
+                span.clone(),
+                format!("no rule uses template `{name}`"),
+                None,
+            );
         }
     }
 }
@@ -103,7 +114,7 @@ fn forgotten_currencies(reader: &mut Reader<'_, '_>) {
             false => "disputes in it never match here",
         };
         let message = format!("{absent} is listed elsewhere in the file and not here: {effect}");
-        reader.notes.warning(amounts.span.clone(), message, None);
+        reader.notes.warning(Kind::ForgottenCurrency, amounts.span.clone(), message, None);
     }
 }
 
@@ -116,12 +127,12 @@ fn limits(reader: &mut Reader<'_, '_>, rule: &Rule, span: Range<usize>) {
     if may_accept && rule.approval == Approval::NotNeeded && !rule.conditions.iter().any(caps_amount) {
         let hint = "add `when.amount = { at_most = { … } }` or `approval = { above = { … } }`".to_owned();
         let message = format!("`{}` accepts whatever the amount is", rule.id);
-        reader.notes.warning(span.clone(), message, Some(hint));
+        reader.notes.warning(Kind::AcceptsAnyAmount, span.clone(), message, Some(hint));
     }
     let may_act = acts(&rule.then) || otherwise.is_some_and(acts);
     if !may_act && rule.approval != Approval::NotNeeded {
         let message = format!("`approval` in `{}` guards nothing: its answer sends nothing", rule.id);
-        reader.notes.warning(span, message, None);
+        reader.notes.warning(Kind::ApprovalOfNothing, span, message, None);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::dispute::{Category, Stage, Status};
 use crate::evidence::Field;
 
 use super::condition::{Condition, Mask, Range, Test};
+use super::kind::Kind;
 use super::load::Reader;
 use super::node::{self, Node};
 use super::problem::suggest;
@@ -88,7 +89,12 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, table: &DeTable<'_>, place: Plac
             }
             _ if name == "unless" || name == "when" => {
                 let hint = "`when` and `unless` stand side by side in the rule, not inside one another";
-                reader.notes.error(key.span(), format!("`{name}` inside a condition"), Some(hint.to_owned()));
+                reader.notes.error(
+                    Kind::MisplacedPart,
+                    key.span(),
+                    format!("`{name}` inside a condition"),
+                    Some(hint.to_owned()),
+                );
             }
             _ => node::unknown_key(&mut reader.notes, key, NAMES, "a condition"),
         }
@@ -138,7 +144,7 @@ fn open_words(
         if !known.is_empty() && !known.contains(word) {
             let hint = suggest(word, known, "the names are");
             let message = format!("no {name} is called `{}`", node::shorten(word));
-            reader.notes.error(span.clone(), message, Some(hint));
+            reader.notes.error(Kind::UnknownAccount, span.clone(), message, Some(hint));
         }
     }
     let words: Vec<String> = words.into_iter().map(|(word, _)| word.to_owned()).collect();
@@ -186,7 +192,7 @@ fn complete(reader: &mut Reader<'_, '_>, node: &Node<'_>, place: Place<'_>) -> O
     let Some(template) = place.template else {
         let hint = "it asks whether the template of `defend` or `stage` can be filled in";
         let message = "`evidence.complete` in a rule whose answer has no template";
-        reader.notes.error(node.span(), message, Some(hint.to_owned()));
+        reader.notes.error(Kind::CompleteWithoutTemplate, node.span(), message, Some(hint.to_owned()));
         return None;
     };
     let test = Test::Complete { template: template.to_owned(), wanted };
@@ -228,14 +234,24 @@ fn any(reader: &mut Reader<'_, '_>, node: &Node<'_>, place: Place<'_>) -> Option
     for (index, item) in list.iter().enumerate() {
         let table = node::table(&mut reader.notes, item, "any", "{ network = [\"visa\"] }")?;
         if table.is_empty() {
-            reader.notes.error(item.span(), "an alternative without a condition always holds", None);
+            reader.notes.error(
+                Kind::AlwaysHolds,
+                item.span(),
+                "an alternative without a condition always holds",
+                None,
+            );
         }
         let prefix = format!("{}any[{}].", place.prefix, index + 1);
         // What stands inside is asked as it is; `unless` turns the whole around.
         alternatives.push(read(reader, table, Place { prefix: &prefix, negated: false, ..place }));
     }
     if alternatives.is_empty() {
-        reader.notes.error(node.span(), "`any` is an empty list: nothing could match it", None);
+        reader.notes.error(
+            Kind::EmptyList,
+            node.span(),
+            "`any` is an empty list: nothing could match it",
+            None,
+        );
         return None;
     }
     let wanted = format!("one of {}", alternatives.len());
@@ -258,7 +274,7 @@ pub(super) fn range<T: PartialOrd + Copy>(
         if table.is_empty() {
             let hint = format!("write `{name} = {example}`");
             let message = format!("`{name}` has neither `at_least` nor `at_most`");
-            reader.notes.error(node.span(), message, Some(hint));
+            reader.notes.error(Kind::NoBound, node.span(), message, Some(hint));
         }
         return None;
     }
@@ -267,7 +283,12 @@ pub(super) fn range<T: PartialOrd + Copy>(
     }
     let range = Range { at_least: at_least.flatten(), at_most: at_most.flatten() };
     if range.is_empty() {
-        reader.notes.error(node.span(), "`at_least` is above `at_most`: nothing is both", None);
+        reader.notes.error(
+            Kind::EmptyRange,
+            node.span(),
+            "`at_least` is above `at_most`: nothing is both",
+            None,
+        );
         return None;
     }
     Some(range)
@@ -278,7 +299,7 @@ fn counted(reader: &mut Reader<'_, '_>, node: &Node<'_>, name: &str) -> Option<u
     let count = number.and_then(|n| u32::from_str_radix(n.as_str(), n.radix()).ok());
     if count.is_none() {
         let message = format!("`{name}` counts disputes: a whole number from 0, without quotes");
-        reader.notes.error(node.span(), message, None);
+        reader.notes.error(Kind::NotACount, node.span(), message, None);
     }
     count
 }
@@ -289,7 +310,7 @@ pub(super) fn lasting(reader: &mut Reader<'_, '_>, node: &Node<'_>, name: &str) 
     if length.is_none() {
         let message = format!("`{name}` is a length of time, and this is not one");
         let hint = "write numbers with w, d, h, m or s, longest first: \"7d\", \"24h\", \"1d12h\", \"90m\"";
-        reader.notes.error(node.span(), message, Some(hint.to_owned()));
+        reader.notes.error(Kind::NotADuration, node.span(), message, Some(hint.to_owned()));
     }
     length
 }

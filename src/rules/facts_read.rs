@@ -9,6 +9,7 @@ use crate::evidence::{Moment, is_step};
 
 use super::condition::{FactOp, FactTest, Number, Reference, Scalar, Test};
 use super::conditions::Place;
+use super::kind::Kind;
 use super::load::Reader;
 use super::node::{self, Key, Node};
 use super::problem::{nearest, suggest};
@@ -22,7 +23,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, node: &Node<'_>, place: Place<'_
     let example = "{ delivered_at = { before = \"dispute.opened_at\" } }";
     let Some(table) = node::table(&mut reader.notes, node, "facts", example) else { return };
     if table.is_empty() {
-        reader.notes.error(node.span(), "`facts` names no fact", None);
+        reader.notes.error(Kind::NoFactNamed, node.span(), "`facts` names no fact", None);
     }
     read_names(reader, table, &[], place, out);
 }
@@ -42,6 +43,7 @@ fn read_names(
             if path.is_empty() {
                 let hint = format!("name a fact first: `facts.order_id = {{ {name} = … }}`");
                 reader.notes.error(
+                    Kind::NoFactNamed,
                     key.span(),
                     format!("`{name}` tests a fact, and none is named"),
                     Some(hint),
@@ -60,12 +62,17 @@ fn read_names(
         if !steps.iter().all(|step| is_step(step)) {
             let hint = "facts are named by letters, digits, `_` and `-`, and dots between them".to_owned();
             let message = format!("`{}` cannot name a fact", node::shorten(name));
-            reader.notes.error(key.span(), message, Some(hint));
+            reader.notes.error(Kind::BadFactName, key.span(), message, Some(hint));
             continue;
         }
         if inner.is_empty() {
             let hint = suggest("", TESTS, "the tests are");
-            reader.notes.error(key.span(), format!("`{}` has no test", node::shorten(name)), Some(hint));
+            reader.notes.error(
+                Kind::FactWithoutTest,
+                key.span(),
+                format!("`{}` has no test", node::shorten(name)),
+                Some(hint),
+            );
             continue;
         }
         let path = [path, &steps].concat();
@@ -82,19 +89,23 @@ fn read_names(
 fn not_a_test(reader: &mut Reader<'_, '_>, key: &Key<'_>, value: &Node<'_>, path: &[String]) {
     let name = node::shorten(key.get_ref());
     let meant = if path.is_empty() { None } else { nearest(key.get_ref(), TESTS) };
-    let (message, hint) = match meant {
+    let (kind, message, hint) = match meant {
         Some(_) => {
             let message = format!("`{name}` is not a test of a fact");
-            (message, suggest(key.get_ref(), TESTS, "the tests are"))
+            (Kind::UnknownName, message, suggest(key.get_ref(), TESTS, "the tests are"))
         }
         None => {
             let written = &reader.notes.text()[value.span()];
             let example = if written.len() <= 40 && !written.contains('\n') { written } else { "…" };
             let tests = suggest("", TESTS, "the tests are");
-            (format!("`{name}` has no test"), format!("write `{name} = {{ is = {example} }}`; {tests}"))
+            (
+                Kind::FactWithoutTest,
+                format!("`{name}` has no test"),
+                format!("write `{name} = {{ is = {example} }}`; {tests}"),
+            )
         }
     };
-    reader.notes.error(key.span(), message, Some(hint));
+    reader.notes.error(kind, key.span(), message, Some(hint));
 }
 
 fn read_test(reader: &mut Reader<'_, '_>, node: &Node<'_>, name: &str) -> Option<(FactOp, String)> {
@@ -126,12 +137,22 @@ fn scalar(reader: &mut Reader<'_, '_>, node: &Node<'_>, name: &str) -> Option<Sc
         DeValue::Integer(_) | DeValue::Float(_) => number(reader, node, name).map(Scalar::Number),
         DeValue::Datetime(_) => {
             let hint = "dates are compared with `before` and `after`".to_owned();
-            reader.notes.error(node.span(), format!("`{name}` does not take a date"), Some(hint));
+            reader.notes.error(
+                Kind::DateAsValue,
+                node.span(),
+                format!("`{name}` does not take a date"),
+                Some(hint),
+            );
             None
         }
         DeValue::Array(_) if name == "is" => {
             let hint = Some("write `in = […]` for one of several".to_owned());
-            reader.notes.error(node.span(), "`is` takes one value, and this is a list", hint);
+            reader.notes.error(
+                Kind::ListAsValue,
+                node.span(),
+                "`is` takes one value, and this is a list",
+                hint,
+            );
             None
         }
         DeValue::Array(_) | DeValue::Table(_) => {
@@ -147,7 +168,12 @@ fn scalars(reader: &mut Reader<'_, '_>, node: &Node<'_>) -> Option<Vec<Scalar>> 
         return None;
     };
     if list.is_empty() {
-        reader.notes.error(node.span(), "`in` is an empty list: nothing could match it", None);
+        reader.notes.error(
+            Kind::EmptyList,
+            node.span(),
+            "`in` is an empty list: nothing could match it",
+            None,
+        );
         return None;
     }
     list.iter().map(|item| scalar(reader, item, "in")).collect()
@@ -165,7 +191,7 @@ fn number(reader: &mut Reader<'_, '_>, node: &Node<'_>, name: &str) -> Option<Nu
         let hint = (found == "a date" || found == "text")
             .then(|| "dates are compared with `before` and `after`; numbers stand without quotes".to_owned());
         let message = format!("`{name}` takes a finite number, and this is {found}");
-        reader.notes.error(node.span(), message, hint);
+        reader.notes.error(Kind::NotANumber, node.span(), message, hint);
     }
     number
 }
@@ -201,5 +227,10 @@ fn reference(reader: &mut Reader<'_, '_>, node: &Node<'_>, name: &str) -> Option
 fn bad_reference(reader: &mut Reader<'_, '_>, span: Range<usize>, name: &str, text: &str) {
     let what = "write a date with its zone (2026-05-01T18:00:00Z), a day (2026-05-01), or one of";
     let hint = suggest(text, Reference::NAMES, what);
-    reader.notes.error(span, format!("`{name}` takes a point in time, and this is not one"), Some(hint));
+    reader.notes.error(
+        Kind::NotAMoment,
+        span,
+        format!("`{name}` takes a point in time, and this is not one"),
+        Some(hint),
+    );
 }

@@ -9,9 +9,10 @@ use chrono_tz::Tz;
 use toml::de::DeTable;
 
 use crate::dispute::Currency;
-use crate::evidence::template::{Mistake, Template};
+use crate::evidence::template::{Mistake, MistakeKind, Template};
 use crate::evidence::{Field, FieldKind};
 
+use super::kind::Kind;
 use super::node::{self, Node};
 use super::problem::{Notes, Problem, nearest, suggest};
 use super::rule_read::{self, Draft};
@@ -74,11 +75,11 @@ fn readable<'t>(notes: &mut Notes<'t>) -> Option<DeTable<'t>> {
     let text = notes.text();
     if text.len() > TEXT_BYTES_MAX {
         let message = format!("the file has {} bytes; rules have at most {TEXT_BYTES_MAX}", text.len());
-        notes.error(0..0, message, None);
+        notes.error(Kind::FileTooLarge, 0..0, message, None);
         return None;
     }
     if let Some(at) = text.find('\0') {
-        notes.error(at..at + 1, "a NUL byte: this is not a text file", None);
+        notes.error(Kind::NulByte, at..at + 1, "a NUL byte: this is not a text file", None);
         return None;
     }
     let (root, errors) = DeTable::parse_recoverable(text);
@@ -89,7 +90,12 @@ fn readable<'t>(notes: &mut Notes<'t>) -> Option<DeTable<'t>> {
         let line = text.bytes().take(at.start).filter(|byte| *byte == b'\n').count();
         if lines.len() < SYNTAX_ERRORS_MAX && !lines.contains(&line) {
             lines.push(line);
-            notes.error(at, format!("not TOML: {}", node::shorten_to(error.message(), 200)), None);
+            notes.error(
+                Kind::NotToml,
+                at,
+                format!("not TOML: {}", node::shorten_to(error.message(), 200)),
+                None,
+            );
         }
     }
     if !errors.is_empty() {
@@ -97,7 +103,7 @@ fn readable<'t>(notes: &mut Notes<'t>) -> Option<DeTable<'t>> {
     }
     if root.get_ref().is_empty() {
         let hint = "start from config/rules.example.toml".to_owned();
-        notes.error(0..0, "the file says nothing", Some(hint));
+        notes.error(Kind::EmptyFile, 0..0, "the file says nothing", Some(hint));
         return None;
     }
     Some(root.into_inner())
@@ -117,7 +123,7 @@ fn read(reader: &mut Reader<'_, '_>, root: &DeTable<'_>) -> Option<Ruleset> {
             if !drafts.iter().any(|draft| draft.holds_default) {
                 let hint =
                     "write it above the first rule: `default = { hold = { why = \"no rule matched\" } }`";
-                reader.notes.error(0..0, "there is no `default`", Some(hint.to_owned()));
+                reader.notes.error(Kind::NoDefault, 0..0, "there is no `default`", Some(hint.to_owned()));
             }
             None
         }
@@ -131,13 +137,18 @@ fn schema(reader: &mut Reader<'_, '_>, root: &DeTable<'_>) {
     match node::find(root, "schema") {
         None => {
             let hint = Some("write `schema = 1` as the first line".to_owned());
-            reader.notes.error(0..0, "there is no `schema`", hint);
+            reader.notes.error(Kind::NoSchema, 0..0, "there is no `schema`", hint);
         }
         Some(node) => {
             let number = node.get_ref().as_integer();
             if number.is_none_or(|n| n.as_str() != "1") {
                 let hint = Some("this program reads `schema = 1`".to_owned());
-                reader.notes.error(node.span(), "a schema that this program does not know", hint);
+                reader.notes.error(
+                    Kind::UnknownSchema,
+                    node.span(),
+                    "a schema that this program does not know",
+                    hint,
+                );
             }
         }
     }
@@ -157,7 +168,12 @@ fn policy(reader: &mut Reader<'_, '_>, node: &Node<'_>) -> Policy {
     {
         if margin < TimeDelta::minutes(10) {
             let hint = Some("calls fail and are repeated: leave at least 10m".to_owned());
-            reader.notes.error(node.span(), "a `safety_margin` in which nothing can be mended", hint);
+            reader.notes.error(
+                Kind::MarginTooShort,
+                node.span(),
+                "a `safety_margin` in which nothing can be mended",
+                hint,
+            );
         }
         policy.safety_margin = margin;
     }
@@ -183,7 +199,7 @@ fn policy(reader: &mut Reader<'_, '_>, node: &Node<'_>) -> Policy {
                 let near = nearest(name, &zones).map(|near| format!("did you mean `{near}`? "));
                 let hint = format!("{}zones are named like Asia/Kolkata", near.unwrap_or_default());
                 let message = format!("`{}` is not a time zone", node::shorten(name));
-                reader.notes.error(node.span(), message, Some(hint));
+                reader.notes.error(Kind::UnknownTimeZone, node.span(), message, Some(hint));
             }
         }
     }
@@ -209,7 +225,7 @@ fn unknown_word<'w>(
     let known: Vec<_> = known.collect();
     let hint = suggest(word, &known, "the words are");
     let message = format!("`{}` is not a word that `{name}` knows", node::shorten(word));
-    reader.notes.error(node.span(), message, Some(hint));
+    reader.notes.error(Kind::UnknownWord, node.span(), message, Some(hint));
 }
 
 /// Where each template's name stands.
@@ -230,6 +246,7 @@ fn templates(reader: &mut Reader<'_, '_>, root: &DeTable<'_>) -> (BTreeMap<Strin
         let Some(fields) = node::table(&mut reader.notes, value, &name, example) else { continue };
         if fields.is_empty() {
             reader.notes.error(
+                Kind::EmptyTemplate,
                 key.span(),
                 format!("template `{}` fills no field", node::shorten(&name)),
                 None,
@@ -274,19 +291,25 @@ fn report(reader: &mut Reader<'_, '_>, span: Range<usize>, mistake: &Mistake) {
     let inside = reader.notes.text()[span.clone()].find(&mistake.excerpt);
     let span = inside.map_or(span.clone(), |at| span.start + at..span.start + at + mistake.excerpt.len());
     let hint = mistake.word.as_ref().map(|word| suggest(word, &mistake.names, "the names are"));
-    reader.notes.error(span, mistake.message.clone(), hint);
+    let kind = match mistake.kind {
+        MistakeKind::Brace => Kind::LoneBrace,
+        MistakeKind::FactName => Kind::BadFactName,
+        MistakeKind::Name => Kind::UnknownPlaceholder,
+        MistakeKind::NotOneFile => Kind::NotAFileId,
+    };
+    reader.notes.error(kind, span, mistake.message.clone(), hint);
 }
 
 fn rules(reader: &mut Reader<'_, '_>, root: &DeTable<'_>) -> Vec<Draft> {
     let Some(node) = node::find(root, "rule") else { return Vec::new() };
     let Some(list) = node.get_ref().as_array() else {
         let hint = Some("each rule starts with a line `[[rule]]`, two brackets on each side".to_owned());
-        reader.notes.error(node.span(), "`rule` is not a list of rules", hint);
+        reader.notes.error(Kind::RulesNotAList, node.span(), "`rule` is not a list of rules", hint);
         return Vec::new();
     };
     if list.len() > RULES_MAX {
         let message = format!("{} rules; a file has at most {RULES_MAX}", list.len());
-        reader.notes.error(node.span(), message, None);
+        reader.notes.error(Kind::TooManyRules, node.span(), message, None);
         return Vec::new();
     }
     let mut drafts: Vec<Draft> = Vec::new();

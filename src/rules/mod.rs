@@ -15,6 +15,7 @@ mod cover;
 pub mod duration;
 mod eval;
 mod facts_read;
+mod kind;
 mod load;
 mod node;
 mod problem;
@@ -37,7 +38,8 @@ use crate::dispute::{Cycle, Dispute, UnknownWord, words};
 use crate::evidence::template::{Scope, Template};
 use crate::evidence::{EvidenceSet, Field};
 
-pub use problem::{Problem, Severity};
+pub use kind::Kind;
+pub use problem::{Problem, Severity, text_of};
 pub use trace::{Asked, Saw, Trace, Tried};
 
 use rule::Rule;

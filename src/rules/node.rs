@@ -8,6 +8,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::kind::Kind;
 use super::problem::{Notes, suggest};
 
 pub(super) type Node<'t> = Spanned<DeValue<'t>>;
@@ -36,7 +37,7 @@ pub(super) fn only_keys(notes: &mut Notes<'_>, table: &DeTable<'_>, names: &[&st
 pub(super) fn unknown_key(notes: &mut Notes<'_>, key: &Key<'_>, names: &[&str], what: &str) {
     let word = shorten(key.get_ref());
     let hint = suggest(key.get_ref(), names, "the names are");
-    notes.error(key.span(), format!("`{word}` is not {what}"), Some(hint));
+    notes.error(Kind::UnknownName, key.span(), format!("`{word}` is not {what}"), Some(hint));
 }
 
 pub(super) fn kind(node: &Node<'_>) -> &'static str {
@@ -53,7 +54,12 @@ pub(super) fn kind(node: &Node<'_>) -> &'static str {
 
 /// "`lead` takes text like …, and this is a whole number".
 pub(super) fn wrong_type(notes: &mut Notes<'_>, node: &Node<'_>, name: &str, wants: &str) {
-    notes.error(node.span(), format!("`{name}` takes {wants}, and this is {}", kind(node)), None);
+    notes.error(
+        Kind::WrongType,
+        node.span(),
+        format!("`{name}` takes {wants}, and this is {}", kind(node)),
+        None,
+    );
 }
 
 pub(super) fn table<'a, 't>(
@@ -74,7 +80,7 @@ pub(super) fn text<'a>(notes: &mut Notes<'_>, node: &'a Node<'_>, name: &str) ->
     match text {
         None => wrong_type(notes, node, name, "text in quotes"),
         Some(text) if text.trim().is_empty() => {
-            notes.error(node.span(), format!("`{name}` is empty"), None);
+            notes.error(Kind::EmptyText, node.span(), format!("`{name}` is empty"), None);
             return None;
         }
         Some(_) => {}
@@ -100,21 +106,36 @@ pub(super) fn texts<'a>(
         match node.get_ref().as_str() {
             Some(word) => {
                 let hint = format!("write `{name} = [\"{}\"]`", shorten(word));
-                notes.error(node.span(), format!("`{name}` takes a list, and this is text"), Some(hint));
+                notes.error(
+                    Kind::WrongType,
+                    node.span(),
+                    format!("`{name}` takes a list, and this is text"),
+                    Some(hint),
+                );
             }
             None => wrong_type(notes, node, name, "a list of texts like `[\"one\", \"two\"]`"),
         }
         return None;
     };
     if list.is_empty() {
-        notes.error(node.span(), format!("`{name}` is an empty list: nothing could match it"), None);
+        notes.error(
+            Kind::EmptyList,
+            node.span(),
+            format!("`{name}` is an empty list: nothing could match it"),
+            None,
+        );
         return None;
     }
     let mut out: Vec<(&str, Range<usize>)> = Vec::new();
     for item in list.iter() {
         let word = text(notes, item, name)?;
         if out.iter().any(|(seen, _)| *seen == word) {
-            notes.error(item.span(), format!("`{}` is in the list twice", shorten(word)), None);
+            notes.error(
+                Kind::WordTwice,
+                item.span(),
+                format!("`{}` is in the list twice", shorten(word)),
+                None,
+            );
         }
         out.push((word, item.span()));
     }
@@ -138,6 +159,7 @@ pub(super) fn mask<W: Copy>(
             None => {
                 let hint = suggest(word, &names, "the words are");
                 notes.error(
+                    Kind::UnknownWord,
                     span,
                     format!("`{}` is not a word that `{name}` knows", shorten(word)),
                     Some(hint),

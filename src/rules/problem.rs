@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::kind::Kind;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -18,6 +20,7 @@ pub enum Severity {
 /// One mistake. `line` and `column` count from 1, `column` and `width` in characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
+    pub kind: Kind,
     pub line: u32,
     pub column: u32,
     /// How many characters the mistake covers on its line.
@@ -56,6 +59,22 @@ impl Problem {
     }
 }
 
+/// The text of a rules file, or why it is none: where the first byte stands that is not UTF-8, and the text
+/// with that byte replaced, to show the place in.
+pub fn text_of(bytes: Vec<u8>) -> Result<String, (String, Problem)> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        let message = format!("the byte 0x{:02x} is not UTF-8, and rules are written in it", bytes[at]);
+        let hint = "save the file as UTF-8: most editors ask for it under \"encoding\"".to_owned();
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let mut notes = Notes::new(&text);
+        notes.error(Kind::NotUtf8, at..at + 1, message, Some(hint));
+        let problem = notes.finish().remove(0);
+        (text, problem)
+    })
+}
+
 /// The part of a line around a column, fit to print, and how many of its characters come before the column.
 fn excerpt(line: &str, column: usize) -> (String, usize) {
     // Control characters would reach the reader's terminal as commands.
@@ -91,21 +110,40 @@ impl<'t> Notes<'t> {
         self.text
     }
 
-    pub fn error(&mut self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
-        self.push(Severity::Error, span, message.into(), hint);
+    pub fn error(
+        &mut self,
+        kind: Kind,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        self.push(kind, Severity::Error, span, message.into(), hint);
     }
 
-    pub fn warning(&mut self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
-        self.push(Severity::Warning, span, message.into(), hint);
+    pub fn warning(
+        &mut self,
+        kind: Kind,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        self.push(kind, Severity::Warning, span, message.into(), hint);
     }
 
     pub fn error_count(&self) -> usize {
         self.errors
     }
 
-    fn push(&mut self, severity: Severity, span: Range<usize>, message: String, hint: Option<String>) {
+    fn push(
+        &mut self,
+        kind: Kind,
+        severity: Severity,
+        span: Range<usize>,
+        message: String,
+        hint: Option<String>,
+    ) {
         self.errors += usize::from(severity == Severity::Error);
-        let problem = Problem { line: 0, column: 0, width: 1, message, hint, severity };
+        let problem = Problem { kind, line: 0, column: 0, width: 1, message, hint, severity };
         self.found.push((span, problem));
     }
 
@@ -163,7 +201,7 @@ mod tests {
         let text = "a = 1\n\té = \"x\"\r\n";
         let mut notes = Notes::new(text);
         let at = text.find('x').unwrap();
-        notes.error(at..at + 1, "no", Some("yes".to_owned()));
+        notes.error(Kind::NotToml, at..at + 1, "no", Some("yes".to_owned()));
         let problems = notes.finish();
         assert_eq!((problems[0].line, problems[0].column), (2, 7));
         assert_eq!(
@@ -176,8 +214,8 @@ mod tests {
     fn a_position_outside_the_text_is_its_end_and_long_lines_are_cut() {
         let text = format!("{}X{}", "a".repeat(5000), "b".repeat(5000));
         let mut notes = Notes::new(&text);
-        notes.warning(5000..5001, "here", None);
-        notes.error(usize::MAX - 1..usize::MAX, "far", None);
+        notes.warning(Kind::UnusedTemplate, 5000..5001, "here", None);
+        notes.error(Kind::NotToml, usize::MAX - 1..usize::MAX, "far", None);
         let problems = notes.finish();
         let near = problems[0].render("f", &text);
         assert!(near.lines().all(|l| l.chars().count() < 140), "{near}");
@@ -190,7 +228,7 @@ mod tests {
     fn control_characters_do_not_reach_the_terminal() {
         let text = "a = \"\u{1b}[2J\"";
         let mut notes = Notes::new(text);
-        notes.error(4..5, "no", None);
+        notes.error(Kind::NotToml, 4..5, "no", None);
         let shown = notes.finish()[0].render("f", text);
         assert!(!shown.contains('\u{1b}'));
     }

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use crate::evidence::Field;
 
 use super::conditions::{self, Place};
+use super::kind::Kind;
 use super::load::{self, AmountsAt, Reader};
 use super::node::{self, Node};
 use super::problem::{nearest, suggest};
@@ -38,7 +39,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, table: &DeTable<'_>, span: Range
         Some(node) => answer(reader, node, "then"),
         None => {
             let hint = "say what to do: `then = { hold = { why = \"…\" } }`".to_owned();
-            reader.notes.error(id_span.clone(), "a rule without `then`", Some(hint));
+            reader.notes.error(Kind::NoAnswer, id_span.clone(), "a rule without `then`", Some(hint));
             None
         }
     };
@@ -85,7 +86,12 @@ fn unknown_keys(reader: &mut Reader<'_, '_>, table: &DeTable<'_>) -> bool {
             name @ ("default" | "policy" | "schema") => {
                 holds_default |= name == "default";
                 let hint = "move it above the first `[[rule]]`: a line below belongs to that rule".to_owned();
-                reader.notes.error(key.span(), format!("`{name}` inside a rule"), Some(hint));
+                reader.notes.error(
+                    Kind::MisplacedPart,
+                    key.span(),
+                    format!("`{name}` inside a rule"),
+                    Some(hint),
+                );
             }
             _ => node::unknown_key(&mut reader.notes, key, KEYS, "a part of a rule"),
         }
@@ -96,14 +102,14 @@ fn unknown_keys(reader: &mut Reader<'_, '_>, table: &DeTable<'_>) -> bool {
 fn id(reader: &mut Reader<'_, '_>, table: &DeTable<'_>, span: Range<usize>) -> (String, Range<usize>) {
     let Some(node) = node::find(table, "id") else {
         let hint = "give it a short name: `id = \"small-fraud\"`".to_owned();
-        reader.notes.error(span.clone(), "a rule without `id`", Some(hint));
+        reader.notes.error(Kind::NoId, span.clone(), "a rule without `id`", Some(hint));
         return (String::new(), span);
     };
     let Some(id) = node::text(&mut reader.notes, node, "id") else { return (String::new(), node.span()) };
     check_name(reader, node.span(), id, "an id");
     if id == "default" {
         let message = "`default` is the name of the answer when no rule matched";
-        reader.notes.error(node.span(), message, None);
+        reader.notes.error(Kind::ReservedId, node.span(), message, None);
     }
     (id.to_owned(), node.span())
 }
@@ -116,7 +122,7 @@ pub(super) fn check_name(reader: &mut Reader<'_, '_>, span: Range<usize>, name: 
             name.to_lowercase().chars().map(|c| if sound(c) { c } else { '-' }).take(64).collect();
         let hint = (!tidy.is_empty()).then(|| format!("write \"{tidy}\""));
         let message = format!("{what} has at most 64 small letters, digits and `-`");
-        reader.notes.error(span, message, hint);
+        reader.notes.error(Kind::BadName, span, message, hint);
     }
 }
 
@@ -147,12 +153,17 @@ fn approval(reader: &mut Reader<'_, '_>, node: &Node<'_>) -> Option<Approval> {
     }
     let hint = "write `approval = \"always\"` or `approval = { above = { USD = \"1000.00\" } }`".to_owned();
     let Some(table) = node.get_ref().as_table() else {
-        reader.notes.error(node.span(), "`approval` is `\"always\"` or a limit per currency", Some(hint));
+        reader.notes.error(
+            Kind::BadApproval,
+            node.span(),
+            "`approval` is `\"always\"` or a limit per currency",
+            Some(hint),
+        );
         return None;
     };
     node::only_keys(&mut reader.notes, table, &["above"], "a part of an approval");
     let Some(above) = node::find(table, "above") else {
-        reader.notes.error(node.span(), "`approval` has no limit", Some(hint));
+        reader.notes.error(Kind::BadApproval, node.span(), "`approval` has no limit", Some(hint));
         return None;
     };
     let limits = amounts::read(reader, above, "above")?;
@@ -167,7 +178,7 @@ pub(super) fn default_answer(reader: &mut Reader<'_, '_>, node: &Node<'_>) -> Op
     if matches!(then, Then::Accept { .. }) {
         let hint = "hold what no rule names, and accept by rules".to_owned();
         let message = "the default accepts every dispute that no rule names, whatever its reason and amount";
-        reader.notes.warning(node.span(), message, Some(hint));
+        reader.notes.warning(Kind::DefaultAccepts, node.span(), message, Some(hint));
     }
     Some(then)
 }
@@ -180,7 +191,7 @@ fn otherwise(reader: &mut Reader<'_, '_>, node: &Node<'_>) -> Option<Then> {
     match &then {
         Then::Accept { when } | Then::Defend { when, .. } if *when != When::AtOnce => {
             let message = "`otherwise` acts at the margin and takes neither `after` nor `lead`";
-            reader.notes.error(node.span(), message, None);
+            reader.notes.error(Kind::OtherwiseTimed, node.span(), message, None);
             None
         }
         Then::Accept { .. }
@@ -211,7 +222,12 @@ fn answer(reader: &mut Reader<'_, '_>, node: &Node<'_>, name: &str) -> Option<Th
     if let Some(word) = node.get_ref().as_str() {
         let meant = nearest(word, ANSWERS).unwrap_or("hold");
         let hint = format!("write `{name} = {{ {meant} = {} }}`", example_of(meant));
-        reader.notes.error(node.span(), format!("`{name}` takes an answer in braces"), Some(hint));
+        reader.notes.error(
+            Kind::AnswerNotInBraces,
+            node.span(),
+            format!("`{name}` takes an answer in braces"),
+            Some(hint),
+        );
         return None;
     }
     let table = node::table(&mut reader.notes, node, name, example)?;
@@ -224,14 +240,19 @@ fn answer(reader: &mut Reader<'_, '_>, node: &Node<'_>, name: &str) -> Option<Th
         [] => {
             if table.is_empty() {
                 let hint = suggest("", ANSWERS, "the answers are");
-                reader.notes.error(node.span(), format!("`{name}` has no answer"), Some(hint));
+                reader.notes.error(
+                    Kind::NoAnswer,
+                    node.span(),
+                    format!("`{name}` has no answer"),
+                    Some(hint),
+                );
             }
             None
         }
         [(key, value)] => one_answer(reader, key.get_ref(), value),
         [_, (second, _), ..] => {
             let message = format!("`{name}` has {} answers, and one is all it can do", answers.len());
-            reader.notes.error(second.span(), message, None);
+            reader.notes.error(Kind::SeveralAnswers, second.span(), message, None);
             None
         }
     }
@@ -269,7 +290,12 @@ fn one_answer(reader: &mut Reader<'_, '_>, name: &str, node: &Node<'_>) -> Optio
         _ => {
             let Some(why) = node::find(table, "why") else {
                 let hint = format!("write `{name} = {example}`; the words reach the person who looks");
-                reader.notes.error(node.span(), format!("`{name}` does not say why"), Some(hint));
+                reader.notes.error(
+                    Kind::NoWhy,
+                    node.span(),
+                    format!("`{name}` does not say why"),
+                    Some(hint),
+                );
                 return None;
             };
             let why = node::text(&mut reader.notes, why, "why")?.to_owned();
@@ -285,7 +311,7 @@ fn reason(reader: &mut Reader<'_, '_>, node: &Node<'_>) -> Option<String> {
         word.len() <= 64 && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if !sound {
         let message = "a defence reason has at most 64 small letters, digits and `_`";
-        reader.notes.error(node.span(), message, None);
+        reader.notes.error(Kind::BadDefenceReason, node.span(), message, None);
     }
     sound.then(|| word.to_owned())
 }
@@ -293,7 +319,7 @@ fn reason(reader: &mut Reader<'_, '_>, node: &Node<'_>) -> Option<String> {
 fn template(reader: &mut Reader<'_, '_>, table: &DeTable<'_>, node: &Node<'_>, name: &str) -> Option<String> {
     let Some(template) = node::find(table, "template") else {
         let hint = Some("name one that the file defines: `template = \"delivered\"`".to_owned());
-        reader.notes.error(node.span(), format!("`{name}` without `template`"), hint);
+        reader.notes.error(Kind::NoTemplate, node.span(), format!("`{name}` without `template`"), hint);
         return None;
     };
     let word = node::text(&mut reader.notes, template, "template")?;
@@ -316,7 +342,7 @@ fn when(reader: &mut Reader<'_, '_>, table: &DeTable<'_>, node: &Node<'_>) -> Op
             let hint =
                 "`after` counts from the opening at the provider, `lead` back from respond_by: choose one"
                     .to_owned();
-            reader.notes.error(node.span(), "both `after` and `lead`", Some(hint));
+            reader.notes.error(Kind::AfterAndLead, node.span(), "both `after` and `lead`", Some(hint));
             None
         }
     }
@@ -326,7 +352,7 @@ fn positive(reader: &mut Reader<'_, '_>, node: &Node<'_>, name: &str) -> Option<
     let length = conditions::lasting(reader, node, name)?;
     if length.is_zero() {
         let hint = format!("leave `{name}` out to act at once");
-        reader.notes.error(node.span(), format!("`{name}` of nothing"), Some(hint));
+        reader.notes.error(Kind::NoTime, node.span(), format!("`{name}` of nothing"), Some(hint));
         return None;
     }
     debug_assert!(matches!(node.get_ref(), DeValue::String(_)));

@@ -4,6 +4,7 @@ mod demo;
 mod support;
 
 mod alerts;
+mod bad_input;
 mod cli;
 mod commands;
 mod desk;

@@ -47,6 +47,9 @@ pub fn words(entry: &Entry) -> Option<String> {
         "decided" => decided(detail)?,
         "ordered" => ordered(detail),
         "approved" => format!("{} approves: {}", text("by"), answer(&detail["answer"])),
+        "approval_lapsed" => {
+            format!("{}'s approval counts no more: {}", text("by"), list(&detail["because"]))
+        }
         "wanted" => format!("{} now, {} before the deadline", text("action"), slack()),
         "answered" => {
             format!("CONFIRMED by the provider's record: {}, {} to spare", text("response"), slack())
@@ -82,14 +85,17 @@ fn decided(detail: &Value) -> Option<String> {
         (None, Some(rule)) => format!("rule {rule}"),
         (None, None) => return None,
     };
-    let waiting: Vec<&str> =
-        detail["waiting_for"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let waiting = list(&detail["waiting_for"]);
     let when = match detail.get("act_at").and_then(Value::as_str) {
         Some(_) if waiting.is_empty() => format!(" at {}", instant(&detail["act_at"])),
         Some(_) | None => String::new(),
     };
-    let waits = if waiting.is_empty() { String::new() } else { format!("; waits: {}", waiting.join("; ")) };
+    let waits = if waiting.is_empty() { String::new() } else { format!("; waits: {waiting}") };
     Some(format!("{who}: {}{when}{waits}", answer(&detail["answer"])))
+}
+
+fn list(texts: &Value) -> String {
+    texts.as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join("; ")
 }
 
 fn ordered(detail: &Value) -> String {

@@ -134,6 +134,7 @@ words!(
         Decided = "decided",
         Ordered = "ordered",
         Approved = "approved",
+        ApprovalLapsed = "approval_lapsed",
         Wanted = "wanted",
         AtMargin = "at_margin",
         Paged = "paged",

@@ -83,8 +83,9 @@ pub(super) fn obstacles(
         found.push(Obstacle { text, clears: Clears::WhenLive });
     }
     match &seen.approval {
-        Approval::Needed { asked_by } => {
-            found.push(person(format!("approval by somebody other than {asked_by}")))
+        Approval::Needed { asked_by, lapsed, .. } => {
+            let lapsed = lapsed.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            found.push(person(format!("approval by somebody other than {asked_by}{lapsed}")));
         }
         Approval::NotNeeded | Approval::Granted { .. } => {}
     }

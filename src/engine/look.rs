@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
+use super::approval::{self, Lapse};
 use super::decide::{self, Decided};
 use super::gate::{self, Obstacle};
 use super::step::take_back;
@@ -26,6 +27,7 @@ pub(super) struct Look {
     pub answer: Answer,
     pub packet: Packet,
     pub approval: Approval,
+    pub lapse: Option<Lapse>,
     /// Required evidence that neither people, facts nor the template give.
     pub missing: Vec<Field>,
     pub obstacles: Vec<Obstacle>,
@@ -72,6 +74,9 @@ fn decide_anew(
     let seen = find(case, dispute, row, times, now);
     let mut plan = Plan { staged_for: staged_for(case, &row.plan), ..remade(&row.plan, &seen) };
     withdraw_what_no_longer_holds(case, row, &seen, now, out);
+    if let Some(Lapse { by, changes }) = &seen.lapse {
+        out.note(HistoryKind::ApprovalLapsed, Some(row.cycle.n), json!({"by": by, "because": changes}));
+    }
     let acting = wants_to_act(case, &seen, now);
     if acting || differs(&row.plan, &plan) {
         record(case, dispute, row, &seen, &plan, now, out);
@@ -176,26 +181,12 @@ fn weigh(
     };
     let given = packet.fields();
     let missing = decided.requires.iter().copied().filter(|field| !given.contains(field)).collect();
-    let approval = approval(&row.plan, &decided, &answer);
+    let (approval, lapse) =
+        approval::ask(&row.plan, &decided, dispute, &answer, &packet, at_margin.is_some());
     let obstacles = Vec::new();
-    let mut seen = Look { times, decided, answer, packet, approval, missing, obstacles, at_margin };
+    let mut seen = Look { times, decided, answer, packet, approval, lapse, missing, obstacles, at_margin };
     seen.obstacles = gate::obstacles(case, dispute, row, &seen, now);
     seen
-}
-
-/// A grant holds for the answer it was given for, and for no other.
-fn approval(plan: &Plan, decided: &Decided, answer: &Answer) -> Approval {
-    if !answer.acts() || !decided.approval_needed {
-        return Approval::NotNeeded;
-    }
-    match &plan.approval {
-        Approval::Granted { .. } if plan.answer == *answer && plan.decided_by == decided.decided_by => {
-            plan.approval.clone()
-        }
-        Approval::NotNeeded | Approval::Needed { .. } | Approval::Granted { .. } => {
-            Approval::Needed { asked_by: decided.decided_by.clone() }
-        }
-    }
 }
 
 /// What is wanted and not sent yet is taken back when it is no longer the answer, or something came in its
@@ -235,7 +226,13 @@ fn remade(old: &Plan, seen: &Look) -> Plan {
 fn differs(old: &Plan, new: &Plan) -> bool {
     let shape = |p: &Plan| {
         let who = (p.decided_by.clone(), p.rule_id.clone(), p.ruleset_version);
-        (p.answer.clone(), who, p.act_at, p.waiting_for.clone(), p.approval.clone(), p.shadow)
+        // What exactly is agreed to changes with every piece of evidence, the decision does not.
+        let agreed = match &p.approval {
+            Approval::NotNeeded => None,
+            Approval::Needed { asked_by, .. } => Some((asked_by.clone(), None)),
+            Approval::Granted { asked_by, by, .. } => Some((asked_by.clone(), Some(by.clone()))),
+        };
+        (p.answer.clone(), who, p.act_at, p.waiting_for.clone(), agreed, p.shadow)
     };
     shape(old) != shape(new)
 }

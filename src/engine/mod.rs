@@ -4,6 +4,7 @@
 //! evidence and disputes; nothing of providers' wire formats, databases or networks.
 
 mod apply;
+mod approval;
 mod case;
 mod command;
 mod cycles;
@@ -18,6 +19,7 @@ mod step;
 mod tell;
 mod times;
 
+pub use approval::{Approval, Matter};
 pub use case::{AccountView, ActionView, Case, CycleRow, FailedPull, LintFn, MerchantView, PendingUpload};
 pub use command::{Command, Order};
 pub use effect::{
@@ -25,7 +27,7 @@ pub use effect::{
     Severity,
 };
 pub use pan::find_card_or_ssn;
-pub use plan::{Answer, Approval, Plan};
+pub use plan::{Answer, Plan};
 pub use replay::{Inputs, rebuild};
 pub use step::{Cause, Input, step};
 pub use times::{Times, ladder};

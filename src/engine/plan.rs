@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ActionKind, Order};
+use super::{ActionKind, Approval, Order};
 use crate::rules::Then;
 
 /// What the rules or a person answered, without the when.
@@ -69,21 +69,6 @@ impl Answer {
             Answer::Accept | Answer::Hold { .. } | Answer::Ignore { .. } => None,
         }
     }
-}
-
-/// Whether a second person must agree, and who has.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum Approval {
-    #[default]
-    NotNeeded,
-    Needed {
-        asked_by: String,
-    },
-    Granted {
-        asked_by: String,
-        by: String,
-    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

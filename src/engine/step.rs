@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{
-    ActionState, ActionView, Applied, Approval, Case, Command, Effect, HistoryKind, MerchantView, Order,
-    Outcome, apply, look,
+    ActionState, ActionView, Applied, Approval, Case, Command, Effect, HistoryKind, Matter, MerchantView,
+    Order, Outcome, apply, look,
 };
 use crate::dispute::Event;
 
@@ -82,6 +82,7 @@ fn note_cause(case: &Case, cause: &Cause, out: &mut Outcome) {
 fn obey(case: &mut Case, order: &Order, now: DateTime<Utc>, out: &mut Outcome) {
     let in_flight = case.irreversible().filter(|a| a.may_have_arrived()).map(|a| a.kind);
     let merchant = case.merchant.clone();
+    let uploading = case.pending_uploads.first().map(|file| file.name.clone());
     let Some(row) = case.open_mut() else {
         out.applied = Applied::Refused("no response is owed: the dispute has no open cycle".into());
         return;
@@ -93,14 +94,20 @@ fn obey(case: &mut Case, order: &Order, now: DateTime<Utc>, out: &mut Outcome) {
     let n = row.cycle.n;
     match &order.command {
         Command::Approve => match &row.plan.approval {
-            Approval::Needed { asked_by } if is_person(asked_by, &order.by) => {
+            Approval::Needed { asked_by, .. } if is_person(asked_by, &order.by) => {
                 let text = format!("{} asked for this, so somebody else has to approve it", order.by);
                 out.applied = Applied::Refused(text);
             }
-            Approval::Needed { asked_by } => {
-                let detail = json!({"by": order.by, "asked_by": asked_by, "answer": row.plan.answer});
-                let granted = Approval::Granted { asked_by: asked_by.clone(), by: order.by.clone() };
-                row.plan.approval = granted;
+            Approval::Needed { matter: Some(Matter { packet: Some(_), .. }), .. } if uploading.is_some() => {
+                let name = uploading.unwrap_or_default();
+                let text = format!("the file {name} is not with the provider yet: approve what is complete");
+                out.applied = Applied::Refused(text);
+            }
+            Approval::Needed { asked_by, matter, .. } => {
+                let detail = json!({"by": order.by, "asked_by": asked_by, "answer": row.plan.answer,
+                    "matter": matter});
+                let (asked_by, by, matter) = (asked_by.clone(), order.by.clone(), matter.clone());
+                row.plan.approval = Approval::Granted { asked_by, by, matter };
                 out.note(HistoryKind::Approved, Some(n), detail);
             }
             Approval::NotNeeded => out.applied = Applied::Refused("nothing waits for approval".into()),

@@ -4,12 +4,13 @@
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::Globals;
 use crate::cli::desk::{merchant, with_database};
 use crate::cli::show::{at, left, table};
 use crate::clock::Clock;
+use crate::engine::Approval;
 use crate::store::disputes::{self, CycleLine, Filter, Line};
 use crate::store::merchants::{self, Merchant};
 
@@ -112,5 +113,15 @@ fn planned(cycle: &CycleLine) -> String {
         (Some((first, more)), _) => format!("{}; waits: {first} (and {} more)", cycle.plan_kind, more.len()),
         (None, Some(act_at)) => format!("{} at {}", cycle.plan_kind, at(act_at)),
         (None, None) => cycle.plan_kind.clone(),
+    }
+}
+
+/// What somebody is asked to approve, or has approved.
+pub(super) fn approval(plan: &Value, open: bool) -> Option<String> {
+    match serde_json::from_value(plan["approval"].clone()).ok()? {
+        Approval::NotNeeded => None,
+        Approval::Needed { .. } if !open => None,
+        Approval::Needed { matter, .. } => Some(format!("to be approved: {}", matter?)),
+        Approval::Granted { by, matter, .. } => Some(format!("approved by {by}: {}", matter?)),
     }
 }

@@ -201,6 +201,7 @@ async fn tell(
         lines.push(format!("{name}: {}; respond by {}", list::plan(cycle), at(cycle.respond_by)));
         let waiting = cycle.plan["waiting_for"].as_array().into_iter().flatten().filter_map(|w| w.as_str());
         lines.extend(waiting.map(|w| format!("  waits for: {}", plain(w))));
+        lines.extend(list::approval(&cycle.plan, true).map(|line| format!("  {}", plain(&line))));
     }
     let pending: Vec<&ActionLine> = actions.iter().filter(|a| a.due_at.is_some()).collect();
     lines.extend(

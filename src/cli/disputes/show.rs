@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::list::{kill_switch, plan};
+use super::list::{approval, kill_switch, plan};
 use crate::cli::Globals;
 use crate::cli::desk::{Which, dispute_at, with_database};
 use crate::cli::show::{at, at_second, left, plain};
@@ -176,8 +176,9 @@ fn cycle_lines(cycle: &CycleLine, now: DateTime<Utc>) -> Vec<String> {
     let rule = cycle.rule_id.as_ref().map(|rule| format!(", rule {rule}")).unwrap_or_default();
     lines.push(format!("  plan: {}; by {}{rule}", plan(cycle), text("decided_by")));
     let waiting = cycle.plan["waiting_for"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    lines.extend(waiting.map(|w| format!("  waits for: {w}")));
+    lines.extend(approval(&cycle.plan, cycle.state == "open").map(|line| format!("  {line}")));
     if cycle.state == "open" {
+        lines.extend(waiting.map(|w| format!("  waits for: {w}")));
         let wake =
             cycle.wake_at.map(|wake| format!(", looked at again {}", at_second(wake))).unwrap_or_default();
         let paged = cycle.paged_at.map(|paged| format!(" (paged {})", at_second(paged))).unwrap_or_default();

@@ -1,8 +1,14 @@
 //! What people may do: order, approve, hold, and stop everything. A person's word outranks the rules, never
 //! the gates.
 
+use chrono::TimeDelta;
+use serde_json::json;
+
 use super::acting::always;
 use super::table::{scenario, scenario_razorpay};
+use super::world::{STRIPE_LIKE, World, event, money, snapshot};
+use crate::dispute::Source;
+use crate::engine::*;
 
 const APPROVED: &str = r#"then = { defend = { template = "plain", lead = "24h" } }
     approval = "always""#;
@@ -64,9 +70,167 @@ fn a_grant_does_not_carry_over_to_another_answer() {
         "created respond_by 10d | want stage_evidence; tell needs_person;
                                 | defend at -1d (approval by somebody other than rules); wake -7d
          approve by bob         | defend at -1d; wake -1d
-         rules v2               | tell needs_person;
-                                | accept at -10d (approval by somebody other than rules); wake -7d
+         rules v2               | tell needs_person; accept at -10d (approval by somebody other than rules:
+             | bob had approved before the answer changed from defend with template plain to accept); wake -7d
          approve by bob         | want accept; answered by accept",
+    );
+}
+
+#[test]
+fn a_grant_is_for_the_amount_that_was_seen() {
+    one(
+        "",
+        APPROVED,
+        "created 45.00 USD respond_by 10d | want stage_evidence; tell needs_person;
+                                | defend at -1d (approval by somebody other than rules); wake -7d
+         approve by bob         | defend at -1d; wake -1d
+         at 2d news 60.00 USD   | @2d tell needs_person; defend at -1d (approval by somebody other than rules:
+                                | bob had approved before the amount changed from 45.00 USD to 60.00 USD); wake -7d
+         at 2d1h news 60.00 EUR | defend at -1d (approval by somebody other than rules:
+                                | bob had approved before the amount changed from 45.00 USD to 60.00 USD); wake -7d
+         approve by carol       | defend at -1d; wake -1d
+         advance 10d            | @9d want submit; answered by defend",
+    );
+}
+
+#[test]
+fn what_was_approved_and_not_sent_is_taken_back_when_the_amount_is_raised() {
+    one(
+        "",
+        "then = { accept = {} }\napproval = \"always\"",
+        "provider down          | no cycle
+         created 45.00 USD respond_by 10d | tell needs_person;
+                                | accept at -10d (approval by somebody other than rules); wake -7d
+         approve by bob         | want accept; accept at -10d; wake -6h
+         at 1h news 60.00 USD   | @1h cancel; @1h tell needs_person; accept at -10d (approval by somebody other than rules:
+                                | bob had approved before the amount changed from 45.00 USD to 60.00 USD); wake -7d
+         provider answers       | accept at -10d (approval by somebody other than rules:
+                                | bob had approved before the amount changed from 45.00 USD to 60.00 USD); wake -7d
+         approve by bob         | want accept; answered by accept",
+    );
+}
+
+#[test]
+fn an_amount_that_needs_no_approval_any_more_needs_it_again_when_it_is_raised_again() {
+    one(
+        "",
+        "then = { accept = { after = \"72h\" } }\napproval = { above = { USD = \"50.00\" } }",
+        "created 80.00 USD respond_by 10d | tell needs_person;
+                                | accept at -7d (approval by somebody other than rules); wake -7d
+         approve by bob         | accept at -7d; wake -7d
+         at 1h news 40.00 USD   | accept at -7d; wake -7d
+         at 2h news 80.00 USD   | @2h tell needs_person;
+                                | accept at -7d (approval by somebody other than rules); wake -7d",
+    );
+}
+
+#[test]
+fn a_grant_is_for_the_evidence_that_was_there() {
+    let before =
+        "approval by somebody other than rules: bob had approved before the evidence to be sent changed";
+    let rule = "then = { defend = { template = \"worded\", lead = \"24h\" } }\napproval = \"always\"\n\
+        [template.worded]\nsummary = \"Sent by {facts.carrier}.\"";
+    one(
+        "",
+        rule,
+        &format!(
+            r#"facts {{"carrier": "DHL"}}              | no cycle
+               created respond_by 10d                  | want stage_evidence; tell needs_person;
+                                                       | defend at -1d (approval by somebody other than rules); wake -7d
+               approve by bob                          | defend at -1d; wake -1d
+               facts {{"carrier": "DHL", "vip": true}} | defend at -1d; wake -1d
+               facts {{"carrier": "UPS"}}              | want stage_evidence; tell needs_person;
+                                                       | defend at -1d ({before}); wake -7d
+               approve by bob                          | defend at -1d; wake -1d
+               at 1h evidence receipt file_7           | @1h want stage_evidence; @1h tell needs_person;
+                                                       | defend at -1d ({before}); wake -7d
+               at 9d                                   | @3d tell deadline; @7d tell deadline; @9d tell deadline;
+                                                       | defend at -1d ({before}); wake -6h10m"#
+        ),
+    );
+}
+
+#[test]
+fn history_says_who_had_approved_and_what_changed() {
+    let mut world = World::new(Some(&always("", APPROVED)), &STRIPE_LIKE);
+    world.changes(|_| ());
+    world.order("bob", Command::Approve);
+    let mut record = snapshot(world.start);
+    record.amount = money("60.00", "USD");
+    let raised = Input::News(Box::new(event(Source::Webhook, world.now, record)));
+    let (case, outcome) = step(world.case.clone(), &raised, world.now);
+    let kinds: Vec<HistoryKind> = outcome.history.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [HistoryKind::AmountChanged, HistoryKind::ApprovalLapsed, HistoryKind::Decided]);
+    let lapsed = json!({"by": "bob", "because": ["the amount changed from 45.00 USD to 60.00 USD"]});
+    assert_eq!(outcome.history[1].detail, lapsed);
+    let plan = case.open().unwrap().plan.clone();
+    let Approval::Needed { matter: Some(matter), .. } = plan.approval else { panic!("{:?}", plan.approval) };
+    assert_eq!(matter.amount, money("60.00", "USD"));
+    let digest = matter.packet.clone().unwrap();
+    let told = format!("defend with template plain, 60.00 USD, evidence {}", &digest[..12]);
+    assert_eq!(matter.to_string(), told);
+}
+
+#[test]
+fn a_grant_of_which_nobody_knows_to_what_it_was_given_counts_for_nothing() {
+    let old = r#"{"state": "granted", "asked_by": "rules", "by": "bob"}"#;
+    let mut world = World::new(Some(&always("", APPROVED)), &STRIPE_LIKE);
+    world.changes(|_| ());
+    world.case.open_mut().unwrap().plan.approval = serde_json::from_str(old).unwrap();
+    world.advance_to(world.start + TimeDelta::days(20));
+    assert_eq!(world.memory.irreversible, []);
+    let waiting_for = world.case.open().unwrap().plan.waiting_for.join(", ");
+    assert!(waiting_for.contains("bob had approved before this engine kept what exactly"), "{waiting_for}");
+}
+
+#[test]
+fn an_acceptance_that_was_approved_asks_nothing_of_the_evidence() {
+    one(
+        "",
+        "then = { accept = { after = \"24h\" } }\napproval = \"always\"",
+        "created respond_by 10d  | tell needs_person;
+                                 | accept at -9d (approval by somebody other than rules); wake -9d
+         approve by bob          | accept at -9d; wake -9d
+         evidence receipt file_7 | accept at -9d; wake -9d
+         advance 2d              | @1d want accept; answered by accept",
+    );
+}
+
+#[test]
+fn a_grant_is_for_the_rule_that_asked() {
+    let named = |id: &str| {
+        always("", "then = { accept = { after = \"24h\" } }\napproval = \"always\"")
+            .replace("always\"\nthen", &format!("{id}\"\nthen"))
+    };
+    scenario(
+        &[("v1", &named("small")), ("v2", &named("small")), ("v3", &named("other"))],
+        "created respond_by 10d  | tell needs_person;
+                                 | accept at -9d (approval by somebody other than rules); wake -9d
+         approve by bob          | accept at -9d; wake -9d
+         rules v2                | accept at -9d; wake -9d
+         rules v3                | tell needs_person; accept at -9d (approval by somebody other than rules:
+                                 | bob had approved before rule other decided, and not rule small); wake -9d
+         order accept by ann     | tell needs_person;
+                                 | accept at -10d (approval by somebody other than person:ann); wake -7d
+         approve by bob          | want accept; answered by accept",
+    );
+}
+
+#[test]
+fn nobody_approves_what_is_not_complete() {
+    one(
+        "",
+        APPROVED,
+        "created respond_by 10d  | want stage_evidence; tell needs_person;
+                                 | defend at -1d (approval by somebody other than rules); wake -7d
+         provider down           | defend at -1d (approval by somebody other than rules); wake -7d
+         upload slip.pdf         | want upload; tell needs_person; defend at -1d (the file slip.pdf is being uploaded,
+                                 | approval by somebody other than rules); wake -7d
+         approve by bob          | no: the file slip.pdf is not with the provider yet: approve what is complete;
+                                 | defend at -1d (the file slip.pdf is being uploaded,
+                                 | approval by somebody other than rules); wake -7d
+         at 1h provider answers  | @1h tell needs_person; defend at -1d (approval by somebody other than rules); wake -7d
+         approve by bob          | defend at -1d; wake -1d",
     );
 }
 

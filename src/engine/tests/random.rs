@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::acting::always;
-use super::world::{Provider, RAZORPAY_LIKE, STRIPE_LIKE, World, ruleset, snapshot};
+use super::world::{Provider, RAZORPAY_LIKE, STRIPE_LIKE, World, money, ruleset, snapshot};
 use crate::dispute::{Capabilities, RespondBy, Source, Stage, Status};
 use crate::engine::*;
 use crate::evidence::Field;
@@ -19,6 +19,7 @@ enum Happening {
     Time { minutes: i64 },
     News { source: Source, status: Status, minutes_ago: i64 },
     Deadline { hours: Option<i64>, signed: bool },
+    Amount(&'static str),
     Stage(Stage),
     Round,
     Refunded,
@@ -27,7 +28,7 @@ enum Happening {
     Kill(bool),
     Provider(Provider),
     Facts(bool),
-    Evidence,
+    Evidence(u8),
     Upload,
     Order { by: &'static str, command: Command },
 }
@@ -41,6 +42,7 @@ static RULES: LazyLock<Vec<Arc<Ruleset>>> = LazyLock::new(|| {
         always("at_margin = \"submit what is staged\"", "then = { stage = { template = \"plain\" } }"),
         always("", &format!("{defend}\nrequires = [\"receipt\"]\notherwise = {{ accept = {{}} }}")),
         always("at_margin = \"accept\"", &format!("{defend}\napproval = \"always\"")),
+        always("", "then = { accept = { after = \"24h\" } }\napproval = { above = { USD = \"50.00\" } }"),
         always("", defend).replace("live", "shadow"),
         always("", &format!("mode = \"shadow\"\n{defend}")),
         always("", &format!("when.facts.ok = {{ is = true }}\n{defend}")),
@@ -66,6 +68,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         ),
         4 => Just(Happening::News { source: Source::Webhook, status: Status::NeedsResponse, minutes_ago: 0 }),
         2 => (hours, any::<bool>()).prop_map(|(hours, signed)| Happening::Deadline { hours, signed }),
+        1 => prop::sample::select(vec!["45.00", "60.00", "80.00"]).prop_map(Happening::Amount),
         1 => prop::sample::select(stages).prop_map(Happening::Stage),
         1 => Just(Happening::Round),
         1 => Just(Happening::Refunded),
@@ -74,7 +77,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<bool>().prop_map(Happening::Kill),
         3 => prop::sample::select(providers).prop_map(Happening::Provider),
         2 => any::<bool>().prop_map(Happening::Facts),
-        1 => Just(Happening::Evidence),
+        1 => (0u8..3).prop_map(Happening::Evidence),
         1 => Just(Happening::Upload),
         4 => order(),
     ]
@@ -120,6 +123,7 @@ fn happen(world: &mut World, what: &Happening) {
                 r.deadline_confirmed = *signed;
             });
         }
+        Happening::Amount(major) => world.changes(|r| r.amount = money(major, "USD")),
         Happening::Stage(stage) => world.changes(|r| (r.stage, r.status) = (*stage, Status::NeedsResponse)),
         Happening::Round => world.changes(|r| (r.new_round, r.status) = (true, Status::NeedsResponse)),
         Happening::Refunded => world.changes(|r| r.refunded = true),
@@ -137,7 +141,9 @@ fn happen(world: &mut World, what: &Happening) {
             world.work();
         }
         Happening::Facts(ok) => world.facts(json!({"ok": ok})),
-        Happening::Evidence => world.attach(|p| _ = p.files.insert(Field::Receipt, vec!["f_1".into()])),
+        Happening::Evidence(n) => {
+            world.attach(|p| _ = p.files.insert(Field::Receipt, vec![format!("f_{n}")]));
+        }
         Happening::Upload => {
             world.case.pending_uploads.push(PendingUpload { file_id: 5, name: "slip.pdf".into() });
             world.put(&Input::Look(Cause::ActionMoved));

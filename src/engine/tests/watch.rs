@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::dispute::{CycleState, Status};
 use crate::engine::*;
+use crate::evidence::Packet;
 use crate::rules::Mode;
 
 /// What has been told and wanted so far.
@@ -65,7 +66,7 @@ fn irreversible_wants(before: &Case, input: &Input, after: &Case, outcome: &Outc
     for effect in &outcome.effects {
         match effect {
             Effect::Cancel { .. } => unsent_cancelled = true,
-            Effect::Want { kind, cycle_n, .. } => {
+            Effect::Want { kind, cycle_n, packet, .. } => {
                 let row = after.open().expect("something is wanted for a cycle that is not open");
                 assert_eq!(row.cycle.n, *cycle_n, "something is wanted for another cycle");
                 if kind.irreversible() {
@@ -74,6 +75,7 @@ fn irreversible_wants(before: &Case, input: &Input, after: &Case, outcome: &Outc
                     let taken = alive(before) == Some(*cycle_n) && (was_sent || !unsent_cancelled);
                     assert!(!taken, "P4: a second irreversible action in cycle {cycle_n}");
                     may_act(after, row, *kind, input);
+                    only_what_was_approved(after, row, packet.as_ref());
                     memory.irreversible.push((*cycle_n, *kind));
                 }
             }
@@ -93,14 +95,24 @@ fn may_act(case: &Case, row: &CycleRow, kind: ActionKind, input: &Input) {
     assert!(!plan.shadow || plan.order.is_some(), "acts on a verdict in shadow");
     assert!(plan.waiting_for.is_empty(), "acts in spite of {:?}", plan.waiting_for);
     assert!(!matches!(plan.approval, Approval::Needed { .. }), "acts without the approval it needs");
-    if let Approval::Granted { asked_by, by } = &plan.approval {
-        assert_ne!(*asked_by, format!("person:{by}"), "acts on one person's word");
-    }
     let can = case.account.capabilities.at(dispute.stage).expect("acts at a stage that takes no answer");
     let able = if kind == ActionKind::Accept { can.acceptable } else { can.defendable };
     assert!(able, "{kind} at stage {}, which cannot", dispute.stage);
     if kind == ActionKind::Accept {
         assert!(!dispute.refunded, "accepts what is refunded: pays twice");
+    }
+}
+
+fn only_what_was_approved(case: &Case, row: &CycleRow, sent: Option<&Packet>) {
+    let plan = &row.plan;
+    if let Approval::Granted { asked_by, by, matter } = &plan.approval {
+        assert_ne!(*asked_by, format!("person:{by}"), "acts on one person's word");
+        let matter = matter.as_ref().expect("acts on a grant of nobody knows what");
+        let amount = case.dispute.as_ref().map(|dispute| dispute.amount);
+        assert_eq!(Some(matter.amount), amount, "acts on an amount nobody approved");
+        assert_eq!(matter.answer, plan.answer, "does what nobody approved");
+        let digest = sent.map(|packet| hex::encode(packet.digest()));
+        assert_eq!(matter.packet, digest, "sends what nobody approved");
     }
 }
 

@@ -27,6 +27,7 @@ async fn an_order_wants_another_person_and_never_the_one_who_asked() {
     shop.dispute("dp_one", 10).await;
     let ordered = shop.ok(&["disputes", "accept", "dp_one", "--as", "ana"]);
     assert!(ordered.contains("approval by somebody other than person:ana"), "{ordered}");
+    assert!(ordered.contains("to be approved: accept, 20.00 USD"), "{ordered}");
     shop.fails(
         &["disputes", "approve", "dp_one", "--as", "ana"],
         &["refused", "somebody else has to approve"],
@@ -39,7 +40,9 @@ async fn an_order_wants_another_person_and_never_the_one_who_asked() {
     );
     assert_eq!(
         approved["plan"]["approval"],
-        json!({"state": "granted", "asked_by": "person:ana", "by": "ben"})
+        json!({"state": "granted", "asked_by": "person:ana", "by": "ben", "matter": {
+            "amount": {"minor": 2000, "currency": "USD"}, "answer": "accept", "rule_id": "accept-with-two",
+        }})
     );
     assert_eq!(actions(&shop).len(), 1);
     shop.fails(&["disputes", "approve", "dp_one", "--as", "cem"], &["approved already, by ben"]);
@@ -55,6 +58,7 @@ async fn an_order_wants_another_person_and_never_the_one_who_asked() {
         "ordered cycle 1, by person:ana",
         "approved cycle 1, by person:ben",
         "; waits for approval by somebody other than person:ana",
+        "approved by ben: accept, 20.00 USD",
     ] {
         assert!(shown.contains(part), "{part} not in {shown}");
     }

@@ -177,11 +177,11 @@ impl Task<'_> {
         let looks_again = match standing {
             Standing::Refused { .. } => true,
             Standing::Done => !action.kind.irreversible(),
-            Standing::Again { .. }
-            | Standing::Unconfirmed { .. }
-            | Standing::Unknown { .. }
-            | Standing::Cancelled { .. }
-            | Standing::Regenerate { .. } => false,
+            // While it may have been on its way nothing was decided. It can be taken back again, so whatever came
+            // meanwhile counts now: a refund, new rules, another amount.
+            Standing::Regenerate { .. } => true,
+            Standing::Again { .. } => action.kind.irreversible() && !logs.is_empty(),
+            Standing::Unconfirmed { .. } | Standing::Unknown { .. } | Standing::Cancelled { .. } => false,
         };
         let mut turned = Vec::new();
         if looks_again {

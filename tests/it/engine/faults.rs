@@ -6,7 +6,9 @@ use respondby::engine::Command;
 use respondby::sandbox::{
     ApiFault, Irreversible, LedgerResult, NewDispute, Operation, ProviderKind, Trouble, Turns,
 };
+use respondby::store::actions;
 use respondby::store::alerts::{self, Acknowledged};
+use respondby::worker::{self, Backlog};
 
 use super::stage::{RAZORPAY, RULES, STRIPE, Setup, Stage, fraud, hours, not_received};
 
@@ -231,5 +233,29 @@ async fn a_failure_saved_under_a_key_is_left_behind_with_a_new_key() {
         stage.control.ledger().into_iter().filter_map(|entry| entry.idempotency_key).collect();
     assert!(keys.len() > 1, "one key for ever gets one answer for ever: {keys:?}");
     assert_eq!(stage.action(&dispute_ref, "accept").await, "done");
+    stage.uphold().await;
+}
+
+#[tokio::test]
+async fn what_changed_while_a_call_was_on_its_way_counts_once_the_call_has_had_no_effect() {
+    let mut stage = Stage::new().await;
+    let dispute_ref = stage.open(fraud(RAZORPAY, hours(96))).await;
+    stage.clock.advance(hours(1));
+    worker::wake(&stage.engine.shop, &mut Backlog::default()).await.unwrap();
+    // A process marks the call as sent and dies before it leaves. It is missed when the record has proved that.
+    let mut conn = stage.db.pool.acquire().await.unwrap();
+    let now = stage.clock.now();
+    let claimed = actions::claim(&mut conn, now, TimeDelta::minutes(16), 10).await.unwrap();
+    let [accept] = &claimed[..] else { panic!("one action, not {claimed:?}") };
+    assert!(actions::mark_sent(&mut conn, accept, now).await.unwrap());
+    drop(conn);
+    // Nothing can be taken back now, so nothing is decided; the record will tell whether it arrived.
+    let hold = RULES.replace("accept = { after = \"1h\" }", "hold = { why = \"not any more\" }");
+    stage.publish(RAZORPAY, &hold).await;
+    assert_eq!(stage.cycle(&dispute_ref).await.plan_kind, "accept");
+    stage.advance(hours(2)).await;
+    assert!(stage.control.ledger().is_empty(), "accepted by rules that are not in force");
+    assert_eq!(stage.cycle(&dispute_ref).await.plan_kind, "hold");
+    assert_eq!(stage.action(&dispute_ref, "accept").await, "cancelled");
     stage.uphold().await;
 }

@@ -353,26 +353,32 @@ async fn tell(
 }
 
 async fn notices(conn: &mut PgConnection, rows: &[(&Case, &FraudNotice, DateTime<Utc>)]) -> sqlx::Result<()> {
-    for (case, notice, as_of) in rows {
-        sqlx::query(
-            "insert into fraud_notices as f (merchant_id, account_id, notice_ref, payment_ref, charge_ref, fraud_type,
-                 actionable, live, as_of)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-             on conflict (merchant_id, account_id, notice_ref) do update
-             set fraud_type = excluded.fraud_type, actionable = excluded.actionable, as_of = excluded.as_of
-             where f.as_of <= excluded.as_of",
-        )
-        .bind(case.merchant.merchant_id)
-        .bind(case.account.account_id)
-        .bind(&notice.notice_ref)
-        .bind(notice.payment_ref.as_deref())
-        .bind(notice.charge_ref.as_deref())
-        .bind(&notice.fraud_type)
-        .bind(notice.actionable)
-        .bind(notice.live)
-        .bind(as_of)
-        .execute(&mut *conn)
-        .await?;
+    if rows.is_empty() {
+        return Ok(());
     }
+    // A notice told of twice in one turn is one row: the newest, and of two as new the one that came last.
+    sqlx::query(
+        "insert into fraud_notices as f (merchant_id, account_id, notice_ref, payment_ref, charge_ref, fraud_type,
+             actionable, live, as_of)
+         select distinct on (m, a, ref) m, a, ref, payment, charge, fraud_type, actionable, live, as_of
+         from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
+             $8::boolean[], $9::timestamptz[]) with ordinality
+             as u (m, a, ref, payment, charge, fraud_type, actionable, live, as_of, nth)
+         order by m, a, ref, as_of desc, nth desc
+         on conflict (merchant_id, account_id, notice_ref) do update
+         set fraud_type = excluded.fraud_type, actionable = excluded.actionable, as_of = excluded.as_of
+         where f.as_of <= excluded.as_of",
+    )
+    .bind(column!(rows, |r| r.0.merchant.merchant_id))
+    .bind(column!(rows, |r| r.0.account.account_id))
+    .bind(column!(rows, |r| r.1.notice_ref.as_str()))
+    .bind(column!(rows, |r| r.1.payment_ref.as_deref()))
+    .bind(column!(rows, |r| r.1.charge_ref.as_deref()))
+    .bind(column!(rows, |r| r.1.fraud_type.as_str()))
+    .bind(column!(rows, |r| r.1.actionable))
+    .bind(column!(rows, |r| r.1.live))
+    .bind(column!(rows, |r| r.2))
+    .execute(conn)
+    .await?;
     Ok(())
 }

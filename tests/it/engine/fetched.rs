@@ -1,6 +1,10 @@
 //! What is not pushed whole: thin events, fraud warnings, and stages that come as disputes of their own.
 
+use chrono::TimeDelta;
+use respondby::dispute::{Event, FraudNotice, News, Source};
+use respondby::engine::Input;
 use respondby::sandbox::{Change, NewWarning, WebhookFault, WebhookTrouble};
+use respondby::store::turn::{self, CaseKey, Item};
 
 use super::stage::{RAZORPAY, STRIPE, Setup, Stage, dispute, fraud, hours, not_received};
 
@@ -39,6 +43,52 @@ async fn a_thin_event_ends_as_a_whole_dispute_that_is_answered() {
     assert_eq!(stage.action(&dispute_ref, "accept").await, "done");
     assert_eq!(stage.deliveries("quarantined").await, 0);
     stage.uphold().await;
+}
+
+#[tokio::test]
+async fn a_notice_told_of_many_times_in_one_turn_is_one_row_and_the_newest() {
+    let mut stage = Stage::new().await;
+    // Any dispute, for the ids of a merchant and an account.
+    let line = {
+        let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+        stage.line(&dispute_ref).await
+    };
+    let account_id: i64 = sqlx::query_scalar("select account_id from disputes where dispute_id = $1")
+        .bind(line.dispute_id)
+        .fetch_one(&stage.db.pool)
+        .await
+        .unwrap();
+    let now = stage.clock.now();
+    let told = |notice_ref: &str, minutes: i64, fraud_type: &str| {
+        let (notice_ref, fraud_type) = (notice_ref.to_owned(), fraud_type.to_owned());
+        let key = CaseKey::Ref { merchant_id: line.merchant_id, account_id, dispute_ref: notice_ref.clone() };
+        let (payment_ref, charge_ref) = (None, Some("ch_1".to_owned()));
+        let notice =
+            FraudNotice { notice_ref, payment_ref, charge_ref, fraud_type, actionable: true, live: false };
+        let as_of = now + TimeDelta::minutes(minutes);
+        let (source, name) = (Source::Webhook, "a test".to_owned());
+        let event = Event { source, name, as_of, news: News::Notice { notice } };
+        Item { key, input: Input::News(Box::new(event)), cause: "a test".into(), delivery_id: None }
+    };
+    let turns = [
+        vec![
+            told("issfr_a", 2, "second"),
+            told("issfr_b", 1, "other"),
+            told("issfr_a", 3, "third"),
+            told("issfr_a", 3, "third, corrected"),
+            told("issfr_a", 1, "first"),
+        ],
+        vec![told("issfr_a", 2, "late"), told("issfr_b", 1, "other, corrected")],
+    ];
+    for items in turns {
+        let mut tx = stage.db.pool.begin().await.unwrap();
+        turn::take(&mut tx, &stage.engine.shop.world, items, now).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let kept: Vec<(String, String)> =
+        notices(&stage).await.into_iter().map(|(notice_ref, _, kind)| (notice_ref, kind)).collect();
+    let expected = [("issfr_a", "third, corrected"), ("issfr_b", "other, corrected")];
+    assert_eq!(kept, expected.map(|(notice_ref, kind)| (notice_ref.to_owned(), kind.to_owned())));
 }
 
 #[tokio::test]

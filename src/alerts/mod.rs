@@ -18,15 +18,6 @@ use serde::{Deserialize, Serialize};
 use crate::dispute::{CycleState, Status, UnknownWord, words};
 
 words!(
-    /// How loud an alert is. A `page` is never folded into a digest and is sent until acknowledged.
-    Severity, "severity", {
-        Info = "info",
-        Warning = "warning",
-        Page = "page",
-    }
-);
-
-words!(
     /// Where an alert stands.
     AlertState, "alert state", {
         /// Nobody has been reached yet.

@@ -7,8 +7,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::Severity;
-use crate::dispute::{Category, Money, Stage};
+use crate::dispute::{Category, Money, Severity, Stage};
 
 /// Longer words than these are cut: a provider's text does not decide the length of a page.
 const WORDS_MAX: usize = 300;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Secret;
-use crate::alerts::Severity;
+use crate::dispute::Severity;
 use crate::providers::ProviderName;
 
 #[derive(Debug, Clone, Deserialize)]

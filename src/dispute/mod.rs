@@ -12,8 +12,8 @@ pub use capability::{Capabilities, FileLimits, LapseOutcome, StageCapability};
 pub use event::{Event, FraudNotice, FundsMove, News, RespondBy, Snapshot, Source};
 pub(crate) use model::words;
 pub use model::{
-    AccountId, Category, Cycle, CycleState, Dispute, DisputeId, MerchantId, Reason, Response, Stage, Status,
-    UnknownWord,
+    AccountId, Category, Cycle, CycleState, Dispute, DisputeId, MerchantId, Reason, Response, Severity,
+    Stage, Status, UnknownWord,
 };
 pub use money::{Currency, Money, MoneyError};
 pub use transition::{Move, table, transition};

@@ -200,6 +200,15 @@ words!(
     }
 );
 
+words!(
+    /// How loud people are told. A `page` is never folded into a digest and is sent until acknowledged.
+    Severity, "severity", {
+        Info = "info",
+        Warning = "warning",
+        Page = "page",
+    }
+);
+
 /// One window in which one response is owed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cycle {

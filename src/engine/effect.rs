@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Answer;
-use crate::dispute::{FraudNotice, UnknownWord, words};
+use crate::dispute::{FraudNotice, Severity, UnknownWord, words};
 use crate::evidence::Packet;
 
 words!(
@@ -45,14 +45,6 @@ words!(
         Done = "done",
         Refused = "refused",
         Cancelled = "cancelled",
-    }
-);
-
-words!(
-    Severity, "alert severity", {
-        Info = "info",
-        Warning = "warning",
-        Page = "page",
     }
 );
 

@@ -24,12 +24,13 @@ pub use case::{AccountView, ActionView, Case, CycleRow, FailedPull, LintFn, Merc
 pub use command::{Command, Order};
 pub use effect::{
     ActionKind, ActionState, Alert, AlertKind, Applied, Decision, Effect, HistoryEntry, HistoryKind, Outcome,
-    Severity,
 };
 pub use pan::find_card_or_ssn;
 pub use plan::{Answer, Plan};
 pub use replay::{Inputs, rebuild};
 pub use step::{Cause, Input, step};
 pub use times::{Times, ladder};
+
+pub use crate::dispute::Severity;
 #[cfg(test)]
 mod tests;

@@ -16,9 +16,10 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use super::Stepped;
-use crate::alerts::{self, CHANNEL_STOPPED, Notice, Outcome, Severity, Timing};
+use crate::alerts::{self, CHANNEL_STOPPED, Notice, Outcome, Timing};
 use crate::clock::Clock;
 use crate::config::AlertsConfig;
+use crate::dispute::Severity;
 use crate::observe::channel::{Channels, TIME_OUTS};
 use crate::observe::record;
 use crate::store::alerts::{self as rows, Budget, Claimed, NewAlert, Sent, SettledAlert};

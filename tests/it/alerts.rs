@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use respondby::alerts::Severity;
 use respondby::clock::Clock;
 use respondby::config::Config;
+use respondby::dispute::Severity;
 use respondby::observe::channel::Channels;
 use respondby::standard_webhooks::{self, Key, Signed};
 use respondby::store::alerts::{self, Acknowledged, Answered, Filter, NewAlert, SettledAlert};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use respondby::alerts::Severity;
+use respondby::dispute::Severity;
 use respondby::store::alerts::{self, NewAlert};
 use serde_json::{Value, json};
 

@@ -13,9 +13,10 @@ use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use crate::alerts::{Notice, Outcome, Severity};
+use crate::alerts::{Notice, Outcome};
 use crate::clock::Clock;
 use crate::config::{AlertsConfig, ChannelConfig, ChannelKind, RouteConfig};
+use crate::dispute::Severity;
 use crate::providers::http::{Http, Response, TimeOuts};
 use crate::standard_webhooks::Key;
 

@@ -4,7 +4,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::alerts::{Notice, Severity};
+use crate::alerts::Notice;
+use crate::dispute::Severity;
 
 /// A section's text may hold 3,000 characters (Slack, Block Kit reference, section block).
 const SECTION_CHARS_MAX: usize = 3_000;

@@ -15,8 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::alerts::Severity;
-use crate::dispute::{DisputeId, MerchantId};
+use crate::dispute::{DisputeId, MerchantId, Severity};
 
 /// An alert to be raised. The first to use a dedupe key stands; later ones are the same news.
 #[derive(Debug, Clone, PartialEq)]

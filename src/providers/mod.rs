@@ -7,6 +7,7 @@ mod answer;
 #[cfg(test)]
 mod conformance;
 pub mod http;
+mod json;
 pub mod razorpay;
 mod registry;
 pub mod stripe;

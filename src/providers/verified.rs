@@ -46,12 +46,17 @@ pub enum Refusal {
     HeaderTwice { header: &'static str },
     #[error("the header `{header}` is malformed: {why}")]
     HeaderMalformed { header: &'static str, why: String },
-    #[error(
-        "no signature in `{header}` matches the body under any of the {secrets} configured secret(s): {hint}"
-    )]
+    #[error("no signature in `{header}` matches the body under {}: {hint}", under(*.secrets))]
     SignatureMismatch { header: &'static str, secrets: usize, hint: String },
     #[error("the signed time is {age_s} s ago, and at most {tolerance_s} s are allowed")]
     TooOld { age_s: i64, tolerance_s: i64 },
+}
+
+fn under(secrets: usize) -> String {
+    match secrets {
+        1 => "the configured secret".to_owned(),
+        n => format!("any of the {n} configured secrets"),
+    }
 }
 
 impl Refusal {

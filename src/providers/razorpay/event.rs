@@ -7,12 +7,11 @@
 //! every record says live: keep test mode in an account of its own.
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 
 use super::{reason, wire};
 use crate::dispute::{Currency, Event, Money, News, RespondBy, Snapshot, Source, Stage, Status};
 use crate::providers::http::is_plain_ref;
-use crate::providers::{Kept, Reading};
+use crate::providers::{Kept, Reading, json};
 
 /// What was found, and where.
 type Puzzle = String;
@@ -61,7 +60,7 @@ impl Happening {
 }
 
 fn read_webhook(body: &[u8]) -> Result<Reading, Puzzle> {
-    let envelope: wire::Envelope<'_> = parse("the body", body)?;
+    let envelope: wire::Envelope<'_> = json::read(body, "the body")?;
     if envelope.entity.as_deref().is_some_and(|e| e != "event") {
         return Err(format!("`entity` is `{}`, expected `event`", shown(envelope.entity.as_deref())));
     }
@@ -76,7 +75,7 @@ fn read_webhook(body: &[u8]) -> Result<Reading, Puzzle> {
     };
     let as_of = instant("created_at", envelope.created_at.ok_or("`created_at` is missing")?)?;
     let payload = envelope.payload.ok_or("`payload` is missing")?;
-    let payload: wire::Payload = parse("`payload`", payload.get().as_bytes())?;
+    let payload: wire::Payload = json::read(payload.get().as_bytes(), "`payload`")?;
     let mut entity = payload.dispute.entity;
     entity.evidence = entity.evidence.or(payload.dispute.evidence);
     // A payment that is not the disputed one says nothing about it.
@@ -90,11 +89,11 @@ fn read_webhook(body: &[u8]) -> Result<Reading, Puzzle> {
 }
 
 fn read_record(kept: &Kept<'_>) -> Result<Reading, Puzzle> {
-    let wrapper: wire::Wrapper<'_> = parse("the body", kept.body)?;
+    let wrapper: wire::Wrapper<'_> = json::read(kept.body, "the body")?;
     let entity: wire::Dispute = match wrapper.data {
         Some(_) if wrapper.success == Some(false) => return Err("`success` is false".to_owned()),
-        Some(inner) if !wrapper.is_flat() => parse("`data`", inner.get().as_bytes())?,
-        Some(_) | None => parse("the body", kept.body)?,
+        Some(inner) if !wrapper.is_flat() => json::read(inner.get().as_bytes(), "`data`")?,
+        Some(_) | None => json::read(kept.body, "the body")?,
     };
     let snapshot = snapshot("the dispute", &entity, None)?;
     Ok(one(kept.source, kept.source.as_str().to_owned(), kept.as_of, snapshot))
@@ -102,10 +101,6 @@ fn read_record(kept: &Kept<'_>) -> Result<Reading, Puzzle> {
 
 fn one(source: Source, name: String, as_of: DateTime<Utc>, snapshot: Snapshot) -> Reading {
     Reading::Events(vec![Event { source, name, as_of, news: News::Record { snapshot } }])
-}
-
-fn parse<'a, T: Deserialize<'a>>(place: &str, json: &'a [u8]) -> Result<T, Puzzle> {
-    serde_json::from_slice(json).map_err(|e| format!("{place} is not what was expected: {e}"))
 }
 
 fn snapshot(
@@ -173,7 +168,7 @@ fn stage(word: &str) -> Result<Stage, Puzzle> {
 
 fn amount(dispute: &wire::Dispute) -> Result<Money, Puzzle> {
     if !(0..=wire::AMOUNT_MINOR_MAX).contains(&dispute.amount) {
-        return Err(format!("`amount` is {}, which is no amount", dispute.amount));
+        return Err(format!("`amount` is {}: minor units from 0 to 10^15 are expected", dispute.amount));
     }
     let currency = Currency::parse(&dispute.currency).map_err(|e| format!("`currency`: {e}"))?;
     Ok(Money::new(dispute.amount, currency))
@@ -190,7 +185,9 @@ fn respond_by(unix_s: Option<i64>, status: Status) -> Result<RespondBy, Puzzle> 
 }
 
 fn instant(field: &str, unix_s: i64) -> Result<DateTime<Utc>, Puzzle> {
-    wire::instant(unix_s).ok_or_else(|| format!("`{field}` is {unix_s}, which is no instant of this age"))
+    wire::instant(unix_s).ok_or_else(|| {
+        format!("`{field}` is {unix_s}: unix seconds between the years 2000 and 2200 are expected")
+    })
 }
 
 /// An id as Razorpay gives them, which can also stand in a path as it is.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::wire;
-use crate::providers::{Account, Delivery, Refusal, Verified};
+use crate::providers::{Account, Delivery, Refusal, Verified, json};
 
 const SIGNATURE: &str = "x-razorpay-signature";
 const EVENT_ID: &str = "x-razorpay-event-id";
@@ -78,7 +78,7 @@ fn claimed_at(body: &[u8]) -> Option<DateTime<Utc>> {
     struct Clock {
         created_at: i64,
     }
-    let clock: Clock = serde_json::from_slice(body).ok()?;
+    let clock: Clock = json::read(body, "the body").ok()?;
     wire::instant(clock.created_at)
 }
 

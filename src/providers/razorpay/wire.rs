@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use crate::providers::json::{needed_object, object, object_or_empty_list};
+
 /// 2000-01-01 and 2200-01-01, unix seconds. An instant outside is a mistake, not a deadline.
 const INSTANTS: std::ops::Range<i64> = 946_684_800..7_258_118_400;
 /// Minor units. More than this is a mistake, not an amount.
@@ -24,19 +26,24 @@ pub struct Envelope<'a> {
 
 #[derive(Debug, Deserialize)]
 pub struct Payload {
+    #[serde(deserialize_with = "needed_object")]
     pub dispute: DisputePayload,
+    #[serde(default, deserialize_with = "object")]
     pub payment: Option<PaymentPayload>,
 }
 
 #[derive(Debug, Deserialize)]
 pub struct DisputePayload {
+    #[serde(deserialize_with = "needed_object")]
     pub entity: Dispute,
     /// `payment.dispute.action_required` has the evidence here, beside the entity it belongs to.
+    #[serde(default, deserialize_with = "object_or_empty_list")]
     pub evidence: Option<Evidence>,
 }
 
 #[derive(Debug, Deserialize)]
 pub struct PaymentPayload {
+    #[serde(deserialize_with = "needed_object")]
     pub entity: Payment,
 }
 
@@ -62,7 +69,9 @@ pub struct Dispute {
     pub status: String,
     pub phase: String,
     pub created_at: i64,
+    #[serde(default, deserialize_with = "object_or_empty_list")]
     pub evidence: Option<Evidence>,
+    #[serde(default, deserialize_with = "object")]
     pub reason: Option<Reason>,
 }
 

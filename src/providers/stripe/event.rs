@@ -3,9 +3,8 @@
 //! is certain. Knows no signature, no network and no clock.
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 
-use super::fields::{Fields, Understood, shown};
+use super::fields::{Fields, Understood};
 use super::reason::category;
 use super::wire::{
     Eligibility, EnhancedEligibility, Envelope, EvidenceDetails, Loose, PaymentMethodDetails, WireDispute,
@@ -15,7 +14,7 @@ use crate::dispute::{
     Currency, Event, FraudNotice, FundsMove, Money, News, Reason, RespondBy, Snapshot, Source, Stage, Status,
 };
 use crate::providers::http::is_plain_ref;
-use crate::providers::{Kept, Reading};
+use crate::providers::{Kept, Reading, json};
 
 const WARNING: &str = "radar.early_fraud_warning";
 /// A bare record carries its fields at the top; in an event they are under `data.object`.
@@ -31,7 +30,7 @@ pub fn read(kept: &Kept<'_>) -> Reading {
 }
 
 fn webhook(body: &[u8]) -> Understood<Reading> {
-    let envelope: Envelope<'_> = parse(body, "the body")?;
+    let envelope: Envelope<'_> = json::read(body, "the body")?;
     let kind = BARE.needed_word("type", &envelope.kind)?;
     match BARE.needed_word("object", &envelope.object)? {
         "event" => snapshot_event(kind, &envelope),
@@ -81,7 +80,7 @@ fn object_in<'a>(envelope: &Envelope<'a>) -> Understood<&'a [u8]> {
 }
 
 fn dispute_in(envelope: &Envelope<'_>) -> Understood<Snapshot> {
-    snapshot(&parse(object_in(envelope)?, "`data.object`")?, WITHIN, &envelope.livemode)
+    snapshot(&json::read(object_in(envelope)?, "`data.object`")?, WITHIN, &envelope.livemode)
 }
 
 /// A thin event only names its object. An early fraud warning is fetched by its own id, as a dispute is.
@@ -116,7 +115,7 @@ pub fn listed(item: &str, as_of: DateTime<Utc>) -> (&str, DateTime<Utc>) {
 
 /// A dispute or early fraud warning as the API gives it.
 fn bare(body: &[u8], source: Source, as_of: DateTime<Utc>) -> Understood<Reading> {
-    let dispute: WireDispute<'_> = parse(body, "the record")?;
+    let dispute: WireDispute<'_> = json::read(body, "the record")?;
     let news = match BARE.word("object", &dispute.object)? {
         Some(WARNING) => News::Notice { notice: warning(body, BARE, &Loose::Absent)? },
         _ => News::Record { snapshot: snapshot(&dispute, BARE, &Loose::Absent)? },
@@ -199,7 +198,8 @@ fn stage(method: &PaymentMethodDetails<'_>, fields: Fields) -> Understood<Stage>
         Some("compliance") => Ok(Stage::Compliance),
         None | Some("chargeback" | "inquiry" | "block" | "resolution") => Ok(Stage::Chargeback),
         Some(word) => Err(format!(
-            "`payment_method_details.card.case_type` is `{}`, which is not known",
+            "`{}payment_method_details.card.case_type` is `{}`, which is not known",
+            fields.place,
             word.chars().filter(|c| !c.is_control()).take(64).collect::<String>()
         )),
     }
@@ -282,7 +282,7 @@ fn live(own: &Loose<'_>, envelope: &Loose<'_>, fields: Fields) -> Understood<boo
 }
 
 fn warning(object: &[u8], fields: Fields, livemode: &Loose<'_>) -> Understood<FraudNotice> {
-    let warning: WireWarning<'_> = parse(object, "the early fraud warning")?;
+    let warning: WireWarning<'_> = json::read(object, "the early fraud warning")?;
     let charge_ref = fields.reference("charge", &warning.charge)?;
     let payment_ref = fields.reference("payment_intent", &warning.payment_intent)?;
     let actionable = fields.flag("actionable", &warning.actionable)?;
@@ -293,12 +293,5 @@ fn warning(object: &[u8], fields: Fields, livemode: &Loose<'_>) -> Understood<Fr
         fraud_type: fields.needed_word("fraud_type", &warning.fraud_type)?.to_owned(),
         actionable: actionable.ok_or_else(|| format!("`{}actionable` is missing", fields.place))?,
         live: live(&warning.livemode, livemode, fields)?,
-    })
-}
-
-fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Understood<T> {
-    serde_json::from_slice(bytes).map_err(|e| match e.is_data() {
-        true => format!("{what} has another shape than is known: {}", shown(&e.to_string(), 200)),
-        false => format!("{what} is not JSON: {}", shown(&e.to_string(), 200)),
     })
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::providers::{Account, Delivery, Refusal, Verified};
+use crate::providers::{Account, Delivery, Refusal, Verified, json};
 
 const HEADER: &str = "stripe-signature";
 /// Longer event ids are hashed, to stay under the 200 bytes that a dedupe key may have.
@@ -140,7 +140,7 @@ struct OnlyId<'a> {
 /// The event's id, the same on every redelivery. A body without a usable one is named by its digest.
 fn dedupe_key(body: &[u8]) -> String {
     let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
-    match serde_json::from_slice::<OnlyId<'_>>(body) {
+    match json::read::<OnlyId<'_>>(body, "the body") {
         Ok(OnlyId { id }) if id.is_empty() || !id.bytes().all(|b| b.is_ascii_graphic()) => {
             format!("sha256:{}", digest(body))
         }

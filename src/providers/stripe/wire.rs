@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::providers::json::object;
+
 /// Any JSON value; what is inside of lists and objects is skipped.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Loose<'a> {
@@ -71,9 +73,9 @@ pub struct Envelope<'a> {
     pub created: Loose<'a>,
     #[serde(borrow, default)]
     pub livemode: Loose<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub data: Option<EnvelopeData<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub related_object: Option<RelatedObject<'a>>,
 }
 
@@ -114,12 +116,12 @@ pub struct WireDispute<'a> {
     /// Top level since API 2026-10-28; in the card's details before.
     #[serde(borrow, default)]
     pub network_reason_code: Loose<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub evidence_details: Option<EvidenceDetails<'a>>,
     /// In the place of `evidence_details` in the oldest API versions.
     #[serde(borrow, default)]
     pub evidence_due_by: Loose<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub payment_method_details: Option<PaymentMethodDetails<'a>>,
 }
 
@@ -133,15 +135,15 @@ pub struct EvidenceDetails<'a> {
     pub past_due: Loose<'a>,
     #[serde(borrow, default)]
     pub submission_count: Loose<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub enhanced_eligibility: Option<EnhancedEligibility<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 pub struct EnhancedEligibility<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub visa_compliance: Option<Eligibility<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub mastercard_compliance: Option<Eligibility<'a>>,
 }
 
@@ -155,11 +157,11 @@ pub struct Eligibility<'a> {
 pub struct PaymentMethodDetails<'a> {
     #[serde(borrow, default, rename = "type")]
     pub kind: Loose<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub card: Option<Card<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub klarna: Option<OtherMethod<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub paypal: Option<OtherMethod<'a>>,
 }
 

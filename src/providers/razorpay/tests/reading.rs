@@ -208,7 +208,7 @@ fn nothing_unknown_becomes_a_verdict() {
         (
             r#""amount":249900,"currency":"INR","amount_deducted""#,
             r#""amount":1000000000000000001,"currency":"INR","amount_deducted""#,
-            "which is no amount",
+            "minor units from 0 to 10^15",
         ),
         (
             r#""amount":249900,"currency":"INR","amount_deducted""#,
@@ -228,7 +228,11 @@ fn nothing_unknown_becomes_a_verdict() {
         (r#""currency":"INR","amount_deducted""#, r#""currency":"","amount_deducted""#, "is not an ISO 4217"),
         (r#""respond_by":1774310400"#, r#""respond_by":0"#, "`respond_by` is 0"),
         (r#""respond_by":1774310400"#, r#""respond_by":253402300800"#, "`respond_by` is 253402300800"),
-        (r#""respond_by":1774310400"#, r#""respond_by":-9223372036854775808"#, "no instant"),
+        (
+            r#""respond_by":1774310400"#,
+            r#""respond_by":-9223372036854775808"#,
+            "unix seconds between the years 2000 and 2200",
+        ),
         (r#""respond_by":1774310400"#, r#""respond_by":null"#, "`respond_by` is missing"),
         (r#""respond_by":1774310400,"#, "", "`respond_by` is missing"),
         (r#""created_at":1773100800"#, r#""created_at":1"#, "`created_at` is 1"),
@@ -345,4 +349,7 @@ fn the_papers_of_a_payment_take_either_shape() {
     assert!(!record(&none).evidence_staged);
     let empty = with(fixture!("record"), r#""evidence":{"#, r#""evidence":[],"was":{"#);
     assert!(!record(&empty).evidence_staged);
+    let full = with(fixture!("record"), r#""evidence":{"#, r#""evidence":[7],"was":{"#);
+    let Reading::Unrecognised { what } = read(Source::Poll, &full) else { panic!("{full} is understood") };
+    assert!(what.contains("invalid type: sequence"), "{what}");
 }

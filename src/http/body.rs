@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::body::HttpBody as _;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -50,21 +50,42 @@ impl Reader {
         Self { bytes_max, room: Arc::new(Semaphore::new(LARGE_TOGETHER_BYTES >> 10)) }
     }
 
-    pub async fn read(&self, body: Body, until: Instant) -> Result<Held, NoBody> {
+    /// `invited`: whether the sender waits to be told that the body is wanted (`Expect: 100-continue`), which the
+    /// first look at it tells.
+    pub async fn read(&self, body: Body, until: Instant, invited: bool) -> Result<Held, NoBody> {
         let hint = body.size_hint();
         if hint.lower() > self.bytes_max as u64 {
-            discard(body).await;
+            if !invited {
+                discard(body).await;
+            }
             return Err(NoBody::TooLarge);
         }
-        // Without a length it may become as large as any.
-        let size = hint.upper().unwrap_or(self.bytes_max as u64).min(self.bytes_max as u64);
-        let room = self.room_for(size)?;
-        match timeout_at(until, Limited::new(body, self.bytes_max).collect()).await {
-            Ok(Ok(collected)) => Ok(Held { bytes: collected.to_bytes(), room }),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(NoBody::TooLarge),
-            Ok(Err(_)) => Err(NoBody::Broken),
-            Err(_) => Err(NoBody::TooSlow),
+        timeout_at(until, self.collect(body)).await.unwrap_or(Err(NoBody::TooSlow))
+    }
+
+    /// A body takes room once it is large, or says that it will be. One without a length, as a proxy hands on
+    /// that does not wait for the end, is small until it is not.
+    async fn collect(&self, body: Body) -> Result<Held, NoBody> {
+        let announced = body.size_hint().exact();
+        let mut room = self.room_for(announced.unwrap_or(0))?;
+        let mut body = Limited::new(body, self.bytes_max);
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+                true => NoBody::TooLarge,
+                false => NoBody::Broken,
+            })?;
+            // Trailers say nothing that is wanted.
+            let Ok(piece) = frame.into_data() else { continue };
+            if bytes.is_empty() && announced == Some(piece.len() as u64) {
+                return Ok(Held { bytes: piece, room });
+            }
+            if room.is_none() && bytes.len() + piece.len() > SMALL_BYTES as usize {
+                room = self.room_for(self.bytes_max as u64)?;
+            }
+            bytes.extend_from_slice(&piece);
         }
+        Ok(Held { bytes: bytes.freeze(), room })
     }
 
     fn room_for(&self, size: u64) -> Result<Option<OwnedSemaphorePermit>, NoBody> {

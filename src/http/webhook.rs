@@ -117,7 +117,11 @@ impl Webhooks {
         if !is_json(&head.headers) {
             return and_close(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        let held = match self.bodies.read(body, until).await {
+        if !is_plainly_coded(&head.headers) {
+            return and_close(problem(StatusCode::NOT_IMPLEMENTED));
+        }
+        let invited = head.headers.contains_key(header::EXPECT);
+        let held = match self.bodies.read(body, until, invited).await {
             Ok(held) => held,
             Err(why) => return no_body(why),
         };
@@ -232,6 +236,17 @@ fn is_json(headers: &HeaderMap) -> bool {
     let media_type = media_type.trim().to_ascii_lowercase();
     media_type == "application/json"
         || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+/// Whether the body comes as it is, or in chunks and nothing more. The server takes chunks apart and leaves any
+/// other coding as it found it, so that what was signed would not be what was read.
+fn is_plainly_coded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
 }
 
 fn headers(headers: &HeaderMap) -> Vec<(String, String)> {

@@ -90,12 +90,7 @@ fn readable<'t>(notes: &mut Notes<'t>) -> Option<DeTable<'t>> {
         let line = text.bytes().take(at.start).filter(|byte| *byte == b'\n').count();
         if lines.len() < SYNTAX_ERRORS_MAX && !lines.contains(&line) {
             lines.push(line);
-            notes.error(
-                Kind::NotToml,
-                at,
-                format!("not TOML: {}", node::shorten_to(error.message(), 200)),
-                None,
-            );
+            notes.error(Kind::NotToml, at, not_toml(error.message()), None);
         }
     }
     if !errors.is_empty() {
@@ -107,6 +102,13 @@ fn readable<'t>(notes: &mut Notes<'t>) -> Option<DeTable<'t>> {
         return None;
     }
     Some(root.into_inner())
+}
+
+fn not_toml(message: &str) -> String {
+    match message.contains("recurs") {
+        true => "lists or names are nested more deeply than is read".to_owned(),
+        false => format!("not TOML: {}", node::shorten_to(message, 200)),
+    }
 }
 
 fn read(reader: &mut Reader<'_, '_>, root: &DeTable<'_>) -> Option<Ruleset> {

@@ -3,6 +3,7 @@
 //! wanted and what it found; none knows of rules.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -127,9 +128,10 @@ pub(super) fn texts<'a>(
         return None;
     }
     let mut out: Vec<(&str, Range<usize>)> = Vec::new();
+    let mut seen = HashSet::new();
     for item in list.iter() {
         let word = text(notes, item, name)?;
-        if out.iter().any(|(seen, _)| *seen == word) {
+        if !seen.insert(word) {
             notes.error(
                 Kind::WordTwice,
                 item.span(),

@@ -12,6 +12,8 @@ use crate::providers::ProviderName;
 
 pub(super) struct Mistake {
     pub at: Vec<Step>,
+    /// The other value of the two that do not go together: the place, where `at` is as it always was.
+    pub or_at: Option<Vec<Step>>,
     pub message: String,
     pub hint: Option<String>,
 }
@@ -43,7 +45,7 @@ fn at(path: &str) -> Vec<Step> {
 }
 
 fn mistake(path: &str, message: impl Into<String>) -> Mistake {
-    Mistake { at: at(path), message: message.into(), hint: None }
+    Mistake { at: at(path), or_at: None, message: message.into(), hint: None }
 }
 
 fn ranges(config: &Config, found: &mut Vec<Mistake>) {
@@ -88,7 +90,11 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
     {
         if total_ms >= u64::from(c.worker.lease_s) * 1000 {
             let path = format!("providers.{name}.total_timeout_ms");
-            found.push(mistake(&path, format!("{total_ms} ms is not shorter than worker.lease_s")));
+            let message = format!(
+                "{path} is {total_ms} and worker.lease_s is {}: a call must be over before another worker may take it up",
+                c.worker.lease_s
+            );
+            found.push(Mistake { or_at: Some(at("worker.lease_s")), ..mistake(&path, message) });
         }
     }
     if !(0.01..=100.0).contains(&c.reconcile.calls_per_s) {
@@ -164,7 +170,7 @@ fn check_merchant(name: &str, path: &str, merchants: &BTreeSet<&str>, found: &mu
     if !merchants.contains(name) {
         let hint = nearest(name, merchants.iter().copied());
         let message = format!("there is no [[merchant]] named `{name}`");
-        found.push(Mistake { at: at(path), message, hint });
+        found.push(Mistake { at: at(path), or_at: None, message, hint });
     }
 }
 
@@ -193,7 +199,7 @@ fn accounts(accounts: &[AccountConfig], found: &mut Vec<Mistake>) {
                 known.join(", ")
             );
             let hint = nearest(name, known.iter().copied());
-            found.push(Mistake { at: at(&path(&format!("credentials.{name}"))), message, hint });
+            found.push(Mistake { at: at(&path(&format!("credentials.{name}"))), or_at: None, message, hint });
         }
         for name in known.iter().filter(|n| !account.credentials.contains_key(**n)) {
             let message = format!("a {} account needs the credential `{name}`", account.provider);
@@ -227,7 +233,12 @@ fn alerts(alerts: &AlertsConfig, found: &mut Vec<Mistake>) {
             for (j, name) in list.iter().enumerate().filter(|(_, n)| !names.contains(n.as_str())) {
                 let message = format!("there is no [[alerts.channel]] named `{name}`");
                 let hint = nearest(name, names.iter().copied());
-                found.push(Mistake { at: at(&format!("alerts.route.{i}.{key}.{j}")), message, hint });
+                found.push(Mistake {
+                    at: at(&format!("alerts.route.{i}.{key}.{j}")),
+                    or_at: None,
+                    message,
+                    hint,
+                });
             }
         }
     }
@@ -257,7 +268,7 @@ fn secrets(config: &mut Config, base: &Path, environment: &[(String, String)], f
                 | SecretError::FileUnreadable { .. }
                 | SecretError::Empty { .. } => None,
             };
-            found.push(Mistake { at: at(&path), message: error.to_string(), hint });
+            found.push(Mistake { at: at(&path), or_at: None, message: error.to_string(), hint });
         }
     };
     let Config { facts, secrets, alerts, merchants, accounts, .. } = config;

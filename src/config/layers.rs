@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
+use super::check::Mistake;
 use super::problem::{ConfigError, Position, Problem, nearest};
 use super::{Config, DEFAULT_TOML, SecretError};
 
@@ -93,27 +94,15 @@ impl Layers {
         })
     }
 
-    /// The problem of the value at `path`, or of the nearest table around it when it is not written.
-    pub fn locate(
-        &self,
-        merged: &Merged<'_>,
-        path: &[Step],
-        message: String,
-        hint: Option<String>,
-    ) -> Problem {
-        let mut span = None;
-        let mut value: Option<&Spanned<DeValue<'_>>> = None;
-        for step in path {
-            let next = match (step, value) {
-                (Step::Key(key), None) => merged.get_ref().get(key.as_str()),
-                (Step::Key(key), Some(v)) => v.get_ref().get(key.as_str()),
-                (Step::Index(i), Some(v)) => v.get_ref().get(*i),
-                (Step::Index(_), None) => None,
-            };
-            let Some(next) = next else { break };
-            span = Some(next.span());
-            value = Some(next);
-        }
+    /// The problem with its place. Of two values that do not go together it is the one that was not left as it is
+    /// by default.
+    pub fn locate(&self, merged: &Merged<'_>, mistake: Mistake) -> Problem {
+        let Mistake { at, or_at, message, hint } = mistake;
+        let of_the_defaults =
+            |span: &Range<usize>| self.layers.get(1).is_none_or(|own| span.start < own.offset);
+        let span = span_of(merged, &at);
+        let other = or_at.and_then(|path| span_of(merged, &path)).filter(|span| !of_the_defaults(span));
+        let span = span.filter(|span| !of_the_defaults(span) || other.is_none()).or(other);
         self.problem(span, message, hint)
     }
 
@@ -134,6 +123,24 @@ impl Layers {
         };
         Problem { origin, position, message, hint }
     }
+}
+
+/// Where the value at `path` stands, or the nearest table around it when it is not written.
+fn span_of(merged: &Merged<'_>, path: &[Step]) -> Option<Range<usize>> {
+    let mut span = None;
+    let mut value: Option<&Spanned<DeValue<'_>>> = None;
+    for step in path {
+        let next = match (step, value) {
+            (Step::Key(key), None) => merged.get_ref().get(key.as_str()),
+            (Step::Key(key), Some(v)) => v.get_ref().get(key.as_str()),
+            (Step::Index(i), Some(v)) => v.get_ref().get(*i),
+            (Step::Index(_), None) => None,
+        };
+        let Some(next) = next else { break };
+        span = Some(next.span());
+        value = Some(next);
+    }
+    span
 }
 
 fn read(path: &Path, origin: &str) -> Result<String, Problem> {
@@ -191,8 +198,20 @@ fn literal(merged: &Merged<'_>, path: &[String], value: &str) -> String {
     toml::Value::String(value.to_owned()).to_string()
 }
 
-/// Adds the nearest valid name to serde's message about an unknown one.
+/// Serde's message in people's words, with the nearest valid name where it is about an unknown one.
 fn explain(message: &str) -> (String, Option<String>) {
+    if message == "invalid socket address syntax" {
+        return ("an address is a number with a port, like \"127.0.0.1:8787\"".to_owned(), None);
+    }
+    let (told, kind) = message.rsplit_once(", expected ").unwrap_or((message, ""));
+    let wanted = match kind {
+        "usize" | "u32" | "u64" => Some("a whole number from 0"),
+        "f64" => Some("a number"),
+        _ => None,
+    };
+    if let Some(wanted) = wanted {
+        return (format!("{told}, expected {wanted}"), None);
+    }
     let mut quoted = message.split('`').skip(1).step_by(2);
     let hint = match quoted.next() {
         Some(word) if message.starts_with("unknown ") => nearest(word, quoted),

@@ -65,7 +65,7 @@ impl Config {
         let base = file.and_then(Path::parent).unwrap_or(Path::new(""));
         let problems: Vec<Problem> = check::all(&mut config, base, &environment)
             .into_iter()
-            .map(|mistake| layers.locate(&merged, &mistake.at, mistake.message, mistake.hint))
+            .map(|mistake| layers.locate(&merged, mistake))
             .collect();
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }

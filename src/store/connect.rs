@@ -42,6 +42,10 @@ const REACHED_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReachError {
+    #[error("the server answers, and has no database of this name: make it, as `createdb` does")]
+    NoDatabase,
+    #[error("the server answers, and does not take this user or password: {said}")]
+    NotLetIn { said: String },
     #[error("the database refuses the connection or is not there")]
     Refused(#[from] sqlx::Error),
     #[error("the database gives no answer within {seconds} s")]
@@ -51,7 +55,7 @@ pub enum ReachError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The address is not repeated: it may hold a password.
-    #[error("database.url is not an address of PostgreSQL: {0}")]
+    #[error("database.url is no address like postgres://USER@HOST/DATABASE: {0}")]
     Address(sqlx::Error),
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
@@ -106,7 +110,7 @@ impl Opened {
         let attempt = PgConnection::connect_with(&self.options);
         match tokio::time::timeout(REACHED_WITHIN, attempt).await {
             Ok(Ok(conn)) => Ok(conn.close().await?),
-            Ok(Err(error)) => Err(error.into()),
+            Ok(Err(error)) => Err(why_refused(error)),
             Err(_) => Err(ReachError::Silent { seconds: REACHED_WITHIN.as_secs() }),
         }
     }
@@ -118,6 +122,16 @@ impl Opened {
             Some(running) => running.stop().await,
             None => Ok(()),
         }
+    }
+}
+
+/// By SQLSTATE (PostgreSQL documentation, appendix A), for what people can mend themselves.
+fn why_refused(error: sqlx::Error) -> ReachError {
+    let told = error.as_database_error().and_then(|e| Some((e.code()?.into_owned(), e.message().to_owned())));
+    match told {
+        Some((code, _)) if code == "3D000" => ReachError::NoDatabase,
+        Some((code, said)) if code.starts_with("28") => ReachError::NotLetIn { said },
+        Some(_) | None => ReachError::Refused(error),
     }
 }
 

@@ -115,6 +115,18 @@ fn files() -> Vec<Row> {
         ("parts nobody knows", with_head("rules = 3\n[templates.x]\nsummary = \"y\"")),
         ("one bracket", with_head("[rule]\nid = \"a\"")),
         ("larger than a rules file can be", with_head(&"#".repeat(1 << 20))),
+        (
+            "brackets without end",
+            one_rule(&format!("when.any = {}{}", "[".repeat(100_000), "]".repeat(100_000))),
+        ),
+        ("a name without end", one_rule(&format!("when.facts.{}b = {{ is = 1 }}", "a.".repeat(200_000)))),
+        (
+            "more words than anybody has",
+            one_rule(&format!(
+                "when.network = [{}\"\"]",
+                (0..90_000).map(|n| format!("\"{n}\",")).collect::<String>()
+            )),
+        ),
         ("too many rules", with_head(&"[[rule]]\n".repeat(1001))),
     ]
 }

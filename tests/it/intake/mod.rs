@@ -1,14 +1,12 @@
 //! Intake: from the socket to the committed row, and everything that may go wrong on the way.
 
 mod accounts;
-mod bad_input;
 mod database;
 mod deliveries;
 mod ids;
-mod log;
 mod proxy;
 mod server;
-mod surface;
+pub mod surface;
 
 use std::sync::LazyLock;
 

@@ -33,6 +33,13 @@ impl Registry {
         Ok(Self(all.into_iter().map(|p| (p.name(), p)).collect()))
     }
 
+    /// The same with another implementation of one provider: one that wraps it, or a stand-in in this process.
+    pub fn with(&self, provider: Arc<dyn Provider>) -> Self {
+        let mut all = self.0.clone();
+        all.insert(provider.name(), provider);
+        Self(all)
+    }
+
     pub fn get(&self, name: ProviderName) -> &Arc<dyn Provider> {
         self.0.get(&name).expect("every provider name has an entry in Registry::new")
     }

@@ -300,3 +300,49 @@ async fn a_body_that_is_asked_about_and_too_large_is_not_invited() {
     assert_eq!(talk(&served, asked.as_bytes()).await, "413");
     assert!(began.elapsed() < Duration::from_millis(1500), "it waited for the body: {:?}", began.elapsed());
 }
+
+/// A provider that loses its patience sends again while the first is under way.
+#[tokio::test]
+async fn the_same_webhook_many_times_at_once_is_kept_once_and_applied_once() {
+    let mut served = Served::start().await;
+    let webhook = Webhook::new("often").with("content-length: {n}\nconnection: close");
+    let talks = (0..60).map(|_| talk(&served, webhook.as_bytes()));
+    let said = futures_util::future::join_all(talks).await;
+    assert!(said.iter().all(|said| said == "200"), "{said:?}");
+    served.settled().await;
+    assert_eq!(kept(&served).await, 1);
+    let opened: i64 = sqlx::query_scalar("select count(*) from history where kind = 'opened'")
+        .fetch_one(&served.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(opened, 1);
+    assert!(served.is_alive());
+}
+
+/// As many as may be connected, each with a body that is almost large and never ends. Webhooks are taken in
+/// as soon as these have used up their time.
+#[tokio::test]
+async fn a_crowd_that_never_ends_what_it_says_is_let_go_of() {
+    let mut served = Served::start().await;
+    let begun = Webhook::new("crowd").sent_as(
+        "POST /webhooks/stripe/acme-card HTTP/1.1",
+        "content-length: 65000",
+        &"x".repeat(60_000),
+    );
+    let mut crowd = Vec::new();
+    for _ in 0..500 {
+        let mut stream = TcpStream::connect(served.addr).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        crowd.push(stream);
+    }
+    let said =
+        talk(&served, Webhook::new("beside").with("content-length: {n}\nconnection: close").as_bytes()).await;
+    assert_eq!(said, "200", "beside a crowd");
+    for mut stream in crowd {
+        let mut said = Vec::new();
+        _ = timeout(PATIENCE, stream.read_to_end(&mut said)).await.expect("the server ends it");
+        assert!(said.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&said));
+    }
+    assert_eq!(kept(&served).await, 1);
+    assert!(served.is_alive());
+}

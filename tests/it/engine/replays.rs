@@ -203,7 +203,7 @@ async fn two_replays_at_once_apply_it_once() {
         // Two workers take what comes, while it comes.
         while !replays.iter().all(std::thread::JoinHandle::is_finished) {
             let (a, b) = tokio::join!(worker::apply(&one), worker::apply(&other));
-            (a.unwrap(), b.unwrap());
+            _ = [a.unwrap(), b.unwrap()];
         }
         replays.into_iter().for_each(|replay| drop(replay.join().unwrap()));
         tokio::join!(apply_all(&one), apply_all(&other));
@@ -234,7 +234,7 @@ async fn a_replay_of_what_is_applied_already_changes_nothing_however_many_ask_fo
             deliveries::requeue(&mut conn, &ids).await.unwrap()
         };
         let (_, _, a, b) = tokio::join!(requeue(), requeue(), worker::apply(&shop), worker::apply(&shop));
-        (a.unwrap(), b.unwrap());
+        _ = [a.unwrap(), b.unwrap()];
     }
     tokio::join!(apply_all(&shop), apply_all(&shop));
     assert_eq!((stage.line(&dispute_ref).await.status, stage.history(&dispute_ref).await.len()), before);

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::Globals;
-use super::desk::{Person, with_database};
-use crate::clock::Clock;
+use super::desk::{Person, now, with_database};
 use crate::store::alerts::{self, Acknowledged, AlertRow, Filter};
 
 #[derive(Debug, clap::Args)]
@@ -74,7 +73,8 @@ fn line(row: &AlertRow) -> String {
     let state = match (&row.acknowledged_by, &row.note) {
         (Some(by), _) => format!("acknowledged by {by}"),
         (None, Some(note)) => format!("{}: {note}", row.state),
-        (None, None) => format!("{}, sent {} times", row.state, row.sends),
+        (None, None) if row.sends > 1 => format!("{} {} times", row.state, row.sends),
+        (None, None) => row.state.clone(),
     };
     format!(
         "{:<8} {:<7} {raised} {}:{about} {} ({state})",
@@ -83,8 +83,8 @@ fn line(row: &AlertRow) -> String {
 }
 
 async fn acknowledge(ack: Ack, globals: &Globals) -> anyhow::Result<ExitCode> {
-    let now = Clock::system().now();
     let done = with_database(globals, async |conn| {
+        let now = now(conn).await?;
         Ok(alerts::acknowledge(conn, ack.alert_id, ack.by.name(), now).await?)
     })
     .await?;

@@ -4,12 +4,14 @@
 use std::str::FromStr;
 
 use anyhow::{Context, bail, ensure};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Globals;
+use crate::clock::Clock;
 use crate::store::evidence::{self, Named};
 use crate::store::merchants::{self, Merchant};
-use crate::store::{self, Opened};
+use crate::store::{self, Opened, moved_clock};
 
 /// The name somebody acts under. Taken at their word: whoever can reach the database can do anything.
 #[derive(Debug, Clone)]
@@ -47,6 +49,16 @@ pub(super) async fn with_database<T>(
     let done = done?;
     closed?;
     Ok(done)
+}
+
+/// The clock this database lives by: the machine's, save for the demo's. Nothing but the database can say so.
+pub(super) async fn clock(conn: &mut PgConnection) -> anyhow::Result<Clock> {
+    Ok(moved_clock::away(conn).await?.map_or_else(Clock::system, Clock::away_by))
+}
+
+/// What time it is there.
+pub(super) async fn now(conn: &mut PgConnection) -> anyhow::Result<DateTime<Utc>> {
+    Ok(clock(conn).await?.now())
 }
 
 async fn within<T>(

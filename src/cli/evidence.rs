@@ -9,8 +9,7 @@ use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
 use super::Globals;
-use super::desk::{self, Person, with_database};
-use crate::clock::Clock;
+use super::desk::{self, Person, now, with_database};
 use crate::evidence::Field;
 use crate::store::evidence::{self, Form, Listed, Named, NewEvidence};
 use crate::store::files::{self, FILE_BYTES_MAX, NewFile};
@@ -100,7 +99,7 @@ async fn put(
     named: &Named,
     file: Option<NewFile>,
 ) -> anyhow::Result<(i32, bool)> {
-    let now = Clock::system().now();
+    let now = now(conn).await?;
     let by = add.by.name();
     let form = match (file, &add.form.text, &add.form.provider_file) {
         (Some(file), _, _) => Form::File(files::add(conn, named.merchant_id, &file, by, now).await?),

@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 use sqlx::{Connection, PgConnection};
 
 use super::Globals;
-use super::desk::with_database;
-use crate::clock::Clock;
+use super::desk::{now, with_database};
 use crate::dispute::MerchantId;
 use crate::store::facts::{self, Mode, NewFacts, Set};
 use crate::store::rulesets;
@@ -67,13 +66,13 @@ struct SetArgs {
     #[command(flatten)]
     about: About,
     /// A file with one JSON object; `-` reads standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "pairs", required_unless_present = "pairs")]
+    #[arg(long, value_name = "FILE", conflicts_with = "pairs")]
     file: Option<PathBuf>,
     /// Forget what was known before.
     #[arg(long)]
     replace: bool,
     /// `delivered_at=2026-11-02T09:30:00Z` sets text, `items:=3` sets JSON. Dots lead inside objects.
-    #[arg(value_name = "KEY=TEXT")]
+    #[arg(value_name = "KEY=TEXT", required_unless_present = "file")]
     pairs: Vec<String>,
 }
 
@@ -91,10 +90,10 @@ async fn set(args: SetArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
     };
     let mode = if args.replace { Mode::Replace } else { Mode::Merge };
     let subject = args.about.subject.id();
-    let now = Clock::system().now();
     let (set, woken) = with_database(globals, async |conn| {
         let merchant_id = merchant(conn, &args.about.merchant).await?;
         let new = NewFacts::new(merchant_id, subject, given)?;
+        let now = now(conn).await?;
         let mut tx = conn.begin().await?;
         let set = facts::set(&mut tx, &new, mode, "command", now).await?;
         let woken = facts::wake_cycles(&mut tx, merchant_id, subject, now).await?;

@@ -7,9 +7,8 @@ use serde_json::json;
 use sqlx::Connection;
 
 use super::Globals;
-use super::desk::{Person, merchant, with_database};
+use super::desk::{Person, merchant, now, with_database};
 use super::show::at;
-use crate::clock::Clock;
 use crate::store::turn;
 
 #[derive(Debug, clap::Args)]
@@ -40,10 +39,10 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
         Command::On(whose) => (whose, true),
         Command::Off(whose) => (whose, false),
     };
-    let now = Clock::system().now();
     let before = with_database(globals, async |conn| {
         let before = merchant(conn, &whose.merchant).await?;
         if before.kill_switch_at.is_some() != on {
+            let now = now(conn).await?;
             let mut tx = conn.begin().await?;
             turn::set_kill_switch(&mut tx, before.merchant_id, on, whose.by.name(), now).await?;
             tx.commit().await?;

@@ -18,7 +18,8 @@ mod reconcile;
 mod rules;
 mod sandbox;
 mod serve;
-mod show;
+pub(crate) mod show;
+pub(crate) mod story;
 mod trial;
 mod webhook;
 

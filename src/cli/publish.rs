@@ -9,11 +9,10 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::Globals;
-use super::desk::{Person, merchant, with_database};
+use super::desk::{Person, merchant, now, with_database};
 use super::rules::{Checked, check};
 use super::show::at_second;
 use crate::app;
-use crate::clock::Clock;
 use crate::store::rulesets::{self, Version};
 
 #[derive(Debug, clap::Args)]
@@ -51,9 +50,9 @@ pub(super) async fn publish(args: Publish, globals: &Globals) -> anyhow::Result<
     if rules.is_none() {
         bail!("the rules are not published, because they do not load:\n{}", shown.trim_end());
     }
-    let now = Clock::system().now();
     let published = with_database(globals, async |conn| {
         let merchant = merchant(conn, &args.merchant).await?;
+        let now = now(conn).await?;
         app::publish_rules(conn, &merchant.name, &file, &text, args.by.name(), now).await
     })
     .await?;

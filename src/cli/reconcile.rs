@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::Globals;
-use super::desk::with_database;
+use super::desk::{now, with_database};
 use super::show::{at_or_never, table};
-use crate::clock::Clock;
 use crate::store::watermarks::{self, Gap};
 
 #[derive(Debug, clap::Args)]
@@ -19,9 +18,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
-    let now = Clock::system().now();
     let gaps = with_database(globals, async |conn| {
         if args.now {
+            let now = now(conn).await?;
             watermarks::hurry(conn, now).await?;
         }
         Ok(watermarks::gaps(conn).await?)

@@ -30,12 +30,15 @@ pub(super) fn ago(instant: DateTime<Utc>, now: DateTime<Utc>) -> String {
     format!("{} ago", span((now - instant).num_seconds().max(0)))
 }
 
-fn span(seconds: i64) -> String {
+/// `2d 04h`, `3h 05m`, `35m`, rounded down.
+pub(crate) fn span(seconds: i64) -> String {
+    let sign = if seconds < 0 { "-" } else { "" };
+    let seconds = seconds.abs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours) {
-        (0, 0) => format!("{minutes}m"),
-        (0, h) => format!("{h}h {minutes:02}m"),
-        (d, h) => format!("{d}d {h:02}h"),
+        (0, 0) => format!("{sign}{minutes}m"),
+        (0, h) => format!("{sign}{h}h {minutes:02}m"),
+        (d, h) => format!("{sign}{d}d {h:02}h"),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::stage::Stage;
 use super::tell::{self, Names};
+use crate::cli::show::span;
 use crate::sandbox::WebhookState;
 use crate::store::disputes::{self, CycleLine, Line};
 
@@ -54,7 +55,7 @@ fn row(name: &str, line: &Line, cycle: Option<&CycleLine>, theirs: &str) -> Stri
         None => "-".to_owned(),
     };
     let slack = cycle
-        .and_then(|c| Some(tell::span((c.respond_by - c.answered_at?).num_seconds())))
+        .and_then(|c| Some(span((c.respond_by - c.answered_at?).num_seconds())))
         .unwrap_or("-".to_owned());
     let amount = line.amount.to_string();
     format!("{name:<11} {amount:>14} {:<22} {why:<38} {acted:<22} {slack:>8}  {theirs}", line.category)

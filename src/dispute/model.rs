@@ -15,11 +15,15 @@ pub type DisputeId = i64;
 
 /// A word outside one of the closed sets. Carries what was expected, so that the message can say it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{word}` is not a {set}: expected one of {expected}")]
+#[error("`{word}` is not {article} {set}: expected one of {expected}", article = article(set))]
 pub struct UnknownWord {
     pub set: &'static str,
     pub word: String,
     pub expected: String,
+}
+
+fn article(set: &str) -> &'static str {
+    if set.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 /// Declares a closed set of words with one spelling each, and nothing else.

@@ -38,6 +38,7 @@ pub enum Approval {
 pub struct Matter {
     pub amount: Money,
     pub answer: Answer,
+    /// The rule that decided; `None` for a person's order, which stands over every rule.
     pub rule_id: Option<String>,
     /// SHA-256 (hex) of what would be sent, for a defence: the texts as they read and the files as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +54,7 @@ impl Matter {
         Self {
             amount: dispute.amount,
             answer: answer.clone(),
-            rule_id: decided.rule_id.clone(),
+            rule_id: decided.rule_id.clone().filter(|_| !decided.ordered),
             packet: sends.then(|| hex::encode(packet.digest())),
         }
     }

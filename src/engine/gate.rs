@@ -146,7 +146,9 @@ fn packet_may_leave(case: &Case, dispute: &Dispute, seen: &Look, found: &mut Vec
     {
         found.push(person(format!("the rules in force have no template `{name}`")));
     }
-    if packet.is_empty() {
+    let faults = (case.account.lint)(packet, true);
+    // Most providers say so themselves, with what they want instead.
+    if packet.is_empty() && faults.is_empty() {
         found.push(person("there is no evidence to send"));
     }
     for (field, text) in &packet.text {
@@ -160,7 +162,7 @@ fn packet_may_leave(case: &Case, dispute: &Dispute, seen: &Look, found: &mut Vec
             "the network charges a fee for a response here: acknowledge it with {how}"
         )));
     }
-    found.extend((case.account.lint)(packet, true).into_iter().map(person));
+    found.extend(faults.into_iter().map(person));
 }
 
 /// The provider said no to this before. Only an order given after that tries again.

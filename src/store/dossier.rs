@@ -72,7 +72,7 @@ pub async fn attempts(
     .await
 }
 
-/// The newest decision of a dispute, with everything it saw.
+/// The rules' newest decision of a dispute, with everything it saw.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct NewestDecision {
     pub dispute_ref: String,
@@ -82,7 +82,7 @@ pub struct NewestDecision {
     pub detail: Value,
 }
 
-/// The newest decision of the merchant's one dispute, or of each of its newest `limit`.
+/// The rules' newest decision of the merchant's one dispute, or of each of its newest `limit`.
 pub async fn newest_decisions(
     conn: &mut PgConnection,
     merchant_id: MerchantId,
@@ -95,7 +95,7 @@ pub async fn newest_decisions(
          join lateral (
              select rule_id, answer, detail::json as detail
              from decisions
-             where merchant_id = d.merchant_id and dispute_id = d.dispute_id
+             where merchant_id = d.merchant_id and dispute_id = d.dispute_id and decided_by = 'rules'
              order by at desc, decision_id desc
              limit 1
          ) n on true

@@ -16,6 +16,7 @@ pub mod facts;
 pub mod files;
 pub mod ids;
 pub mod merchants;
+pub mod moved_clock;
 pub mod rebuild;
 pub mod rulesets;
 pub mod seal;

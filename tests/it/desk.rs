@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::process::Output;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use respondby::clock::Clock;
 use respondby::dispute::Severity;
 use respondby::store::alerts::{self, NewAlert};
+use respondby::store::moved_clock;
 use serde_json::{Value, json};
 
 use crate::support::{Database, world};
@@ -168,4 +171,28 @@ async fn a_dispute_that_two_accounts_have_is_asked_about() {
     sqlx::query("update disputes set dispute_ref = 'dp_same'").execute(&desk.db.pool).await.unwrap();
     desk.refused(&["evidence", "list", "dp_same"], "names 2 disputes").await;
     desk.ok(&["evidence", "list", "502"]).await;
+}
+
+#[tokio::test]
+async fn a_moved_clock_is_of_a_new_database_or_of_none() {
+    let real = Desk::new().await;
+    let mut conn = real.db.pool.acquire().await.unwrap();
+    let year = TimeDelta::days(365);
+    assert!(!moved_clock::set_up(&mut conn, year).await.unwrap(), "there are accounts");
+    moved_clock::follow(&mut conn, year).await.unwrap();
+    assert_eq!(moved_clock::away(&mut conn).await.unwrap(), None);
+    // Nor does the environment move it: nothing in it is read for that.
+    let held = real.say(&["kill", "on", "--merchant", "shop", "--as", "ana"]).await;
+    assert_eq!(held.code, Some(0), "{}", held.err);
+    let since: DateTime<Utc> =
+        sqlx::query_scalar("select kill_switch_at from merchants").fetch_one(&mut *conn).await.unwrap();
+    assert!((Clock::system().now() - since).abs() < TimeDelta::hours(1), "{since}");
+
+    let new = Database::new().await;
+    let mut conn = new.pool.acquire().await.unwrap();
+    assert!(moved_clock::set_up(&mut conn, year).await.unwrap());
+    assert!(!moved_clock::set_up(&mut conn, year).await.unwrap(), "there is one already");
+    let more = TimeDelta::days(400);
+    moved_clock::follow(&mut conn, more).await.unwrap();
+    assert_eq!(moved_clock::away(&mut conn).await.unwrap(), Some(more));
 }

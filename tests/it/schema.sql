@@ -365,6 +365,13 @@ create table merchants (
     constraint merchants_ruleset_fkey FOREIGN KEY (merchant_id, ruleset_version) REFERENCES rulesets(merchant_id, version)
 );
 
+create table moved_clock (
+    only_row boolean default true not null,
+    away_us bigint not null,
+    constraint moved_clock_is_one_row CHECK (only_row),
+    constraint moved_clock_pkey PRIMARY KEY (only_row)
+);
+
 create table packets (
     merchant_id bigint not null,
     packet_id bigint not null,

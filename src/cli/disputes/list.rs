@@ -7,9 +7,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::cli::Globals;
-use crate::cli::desk::{merchant, with_database};
+use crate::cli::desk::{merchant, now, with_database};
 use crate::cli::show::{at, left, table};
-use crate::clock::Clock;
 use crate::engine::Approval;
 use crate::store::disputes::{self, CycleLine, Filter, Line};
 use crate::store::merchants::{self, Merchant};
@@ -27,15 +26,14 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
-    let now = Clock::system().now();
     let Args { merchant: name, open, limit } = args;
     let filter = Filter { merchant: name.clone(), open, dispute_ref: None, limit };
-    let (merchants, lines) = with_database(globals, async |conn| {
+    let (merchants, lines, now) = with_database(globals, async |conn| {
         let merchants = match &name {
             Some(name) => vec![merchant(conn, name).await?],
             None => merchants::list(conn).await?,
         };
-        Ok((merchants, disputes::list(conn, &filter).await?))
+        Ok((merchants, disputes::list(conn, &filter).await?, now(conn).await?))
     })
     .await?;
     let stopped: Vec<&Merchant> = merchants.iter().filter(|m| m.kill_switch_at.is_some()).collect();

@@ -10,9 +10,8 @@ use sqlx::{Connection, PgConnection};
 use super::list;
 use crate::app;
 use crate::cli::Globals;
-use crate::cli::desk::{Person, Which, dispute_at, with_database};
+use crate::cli::desk::{self, Person, Which, dispute_at, with_database};
 use crate::cli::show::{at, plain};
-use crate::clock::Clock;
 use crate::engine::{Applied, Command, Input, Order};
 use crate::providers::Registry;
 use crate::store::disputes::ActionLine;
@@ -165,7 +164,7 @@ async fn put(
     named: &Named,
     order: Order,
 ) -> anyhow::Result<Applied> {
-    let clock = Clock::system();
+    let clock = desk::clock(conn).await?;
     let registry = Registry::new(&config.providers, clock.clone())?;
     let world: World = app::world(config, Ids::new(), registry);
     let key = CaseKey::Id { merchant_id: named.merchant_id, dispute_id: named.dispute_id };

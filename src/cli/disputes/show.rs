@@ -10,9 +10,9 @@ use sqlx::PgConnection;
 
 use super::list::{approval, kill_switch, plan};
 use crate::cli::Globals;
-use crate::cli::desk::{Which, dispute_at, with_database};
+use crate::cli::desk::{Which, dispute_at, now, with_database};
 use crate::cli::show::{at, at_second, left, plain};
-use crate::clock::Clock;
+use crate::cli::story;
 use crate::dispute::Dispute;
 use crate::store::alerts::{self, AlertRow};
 use crate::store::disputes::{self, ActionLine, CycleLine, DecisionLine, Entry};
@@ -45,10 +45,9 @@ struct Dossier {
 }
 
 pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
-    let now = Clock::system().now();
-    let dossier = with_database(globals, async |conn| {
+    let (dossier, now) = with_database(globals, async |conn| {
         let named = dispute_at(conn, &args.which).await?;
-        read(conn, named).await
+        Ok((read(conn, named).await?, now(conn).await?))
     })
     .await?;
     globals.output().answer(&dossier.shown(now), &serde_json::to_value(&dossier)?)?;
@@ -173,8 +172,10 @@ fn cycle_lines(cycle: &CycleLine, now: DateTime<Utc>) -> Vec<String> {
     };
     let mut lines =
         vec![format!("cycle {}, {}: respond by {}{time}", cycle.n, cycle.state, at(cycle.respond_by))];
-    let rule = cycle.rule_id.as_ref().map(|rule| format!(", rule {rule}")).unwrap_or_default();
-    lines.push(format!("  plan: {}; by {}{rule}", plan(cycle), text("decided_by")));
+    let by = text("decided_by");
+    let over = if by.starts_with("person:") { ", over rule" } else { ", rule" };
+    let rule = cycle.rule_id.as_ref().map(|rule| format!("{over} {rule}")).unwrap_or_default();
+    lines.push(format!("  plan: {}; by {by}{rule}", plan(cycle)));
     let waiting = cycle.plan["waiting_for"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(approval(&cycle.plan, cycle.state == "open").map(|line| format!("  {line}")));
     if cycle.state == "open" {
@@ -188,7 +189,9 @@ fn cycle_lines(cycle: &CycleLine, now: DateTime<Utc>) -> Vec<String> {
 }
 
 fn decision(d: &DecisionLine) -> String {
-    let rule = d.rule_id.as_ref().map(|rule| format!(", rule {rule}")).unwrap_or_default();
+    // A person's order stands over the rule that would have decided.
+    let over = if d.decided_by.starts_with("person:") { ", over rule" } else { ", rule" };
+    let rule = d.rule_id.as_ref().map(|rule| format!("{over} {rule}")).unwrap_or_default();
     let version = d.ruleset_version.map(|v| format!(", version {v}")).unwrap_or_default();
     let act_at = d.act_at.map(|act_at| format!(" at {}", at(act_at))).unwrap_or_default();
     let shadow = if d.shadow { ", in shadow mode" } else { "" };
@@ -269,6 +272,7 @@ fn piece(e: &Listed) -> String {
 
 fn entry(h: &Entry) -> String {
     let cycle = h.cycle_n.map(|n| format!(" cycle {n}")).unwrap_or_default();
-    let detail = if h.detail.is_null() { String::new() } else { format!(" {}", h.detail) };
-    format!("{}  {}{cycle}, by {}{detail}", at_second(h.at), h.kind, h.cause)
+    let words = h.kind.parse().ok().and_then(|kind| story::words(h, kind, at));
+    let words = words.map(|words| format!(": {words}")).unwrap_or_default();
+    format!("{}  {}{cycle}, by {}{words}", at_second(h.at), h.kind, h.cause)
 }

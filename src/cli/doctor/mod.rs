@@ -6,13 +6,12 @@ mod work;
 
 use std::process::ExitCode;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::Globals;
-use super::show::plain;
+use super::show::{at, plain};
+use super::{Globals, desk};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -74,11 +73,10 @@ impl Finding {
 }
 
 pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
-    let now = Clock::system().now();
     let findings = match globals.load() {
         Ok(config) => {
             let mut findings = vec![configured(&config, globals)];
-            findings.extend(database(&config, args.deep, now).await?);
+            findings.extend(database(&config, args.deep).await?);
             findings
         }
         Err(error) => {
@@ -111,7 +109,7 @@ fn configured(config: &Config, globals: &Globals) -> Finding {
     )
 }
 
-async fn database(config: &Config, deep: bool, now: DateTime<Utc>) -> anyhow::Result<Vec<Finding>> {
+async fn database(config: &Config, deep: bool) -> anyhow::Result<Vec<Finding>> {
     let opened = match store::join(&config.database).await {
         Ok(opened) => opened,
         Err(error) => {
@@ -119,7 +117,7 @@ async fn database(config: &Config, deep: bool, now: DateTime<Utc>) -> anyhow::Re
             return Ok(vec![Finding::wrong("database", super::chain(&error.into()), mend)]);
         }
     };
-    let findings = within(config, &opened, deep, now).await;
+    let findings = within(config, &opened, deep).await;
     // An embedded server that this command started is stopped however it went.
     let closed = opened.close().await;
     let findings = findings?;
@@ -127,12 +125,7 @@ async fn database(config: &Config, deep: bool, now: DateTime<Utc>) -> anyhow::Re
     Ok(findings)
 }
 
-async fn within(
-    config: &Config,
-    opened: &Opened,
-    deep: bool,
-    now: DateTime<Utc>,
-) -> anyhow::Result<Vec<Finding>> {
+async fn within(config: &Config, opened: &Opened, deep: bool) -> anyhow::Result<Vec<Finding>> {
     if let Err(error) = opened.check().await {
         let said = format!("cannot reach {}: {}", opened.shown, super::chain(&error.into()));
         let mend = "start it, or correct database.url (DATABASE_URL)";
@@ -157,17 +150,28 @@ async fn within(
         }
     }
     let mut conn = opened.pool.acquire().await?;
+    let clock = desk::clock(&mut conn).await?;
+    let now = clock.now();
+    if clock.away().is_some() {
+        let said = format!("it lives by the demo's clock, and there it is {}", at(now));
+        findings.push(Finding::note(
+            "clock",
+            said,
+            "for real disputes, give the engine a database of its own",
+        ));
+    }
     findings.extend(accounts::look(&mut conn, config, now).await?);
     findings.extend(work::look(&mut conn, now).await?);
     if deep {
-        findings.push(rebuilt(&mut conn, config, now).await?);
+        findings.push(rebuilt(&mut conn, config, clock).await?);
     }
     Ok(findings)
 }
 
 /// P7: state equals what the deliveries make.
-async fn rebuilt(conn: &mut PgConnection, config: &Config, now: DateTime<Utc>) -> anyhow::Result<Finding> {
-    let world = app::world(config, Ids::new(), Registry::new(&config.providers, Clock::system())?);
+async fn rebuilt(conn: &mut PgConnection, config: &Config, clock: Clock) -> anyhow::Result<Finding> {
+    let now = clock.now();
+    let world = app::world(config, Ids::new(), Registry::new(&config.providers, clock)?);
     let differences = rebuild::differences(conn, &world, now).await?;
     Ok(match differences.is_empty() {
         true => Finding::ok("rebuilt", "every dispute is what its deliveries make of it"),

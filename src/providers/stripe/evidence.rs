@@ -106,7 +106,7 @@ pub fn form(packet: &Packet) -> Vec<(String, String)> {
 pub fn lint(packet: &Packet, submit: bool, capabilities: &Capabilities) -> Vec<String> {
     let mut faults = Vec::new();
     if submit && packet.is_empty() {
-        faults.push("the packet is empty: there is nothing to submit".to_owned());
+        faults.push("there is no evidence to send".to_owned());
     }
     if packet.amount.is_some() {
         faults.push("Stripe contests the whole amount: leave `amount` out".to_owned());

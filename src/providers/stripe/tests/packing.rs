@@ -40,7 +40,7 @@ fn a_packet_within_the_limits_is_let_through() {
 #[test]
 fn limits_are_named() {
     let rows = [
-        (Packet::default(), "empty"),
+        (Packet::default(), "no evidence to send"),
         (
             text(&[(Field::ProductDescription, &"x".repeat(20_001))]),
             "`product_description` has 20001 characters",

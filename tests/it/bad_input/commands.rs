@@ -3,6 +3,8 @@
 
 use std::net::TcpListener;
 
+use respondby::store::MIGRATOR;
+
 use super::{KEY, ONE_ACCOUNT, Said, respondby};
 use crate::support::Database;
 
@@ -154,6 +156,7 @@ async fn what_serve_and_migrate_cannot_start_with_is_told_and_nothing_is_started
         |what, text: &str, url: &str| Row { words: SERVE, environment: on(url), ..configured(what, text) };
     let named = ONE_ACCOUNT.replace("name = \"acme\"\n", "name = \"acme\"\nrules = \"rules.toml\"\n");
     let wrong_rules = ("rules.toml", format!("{RULES}[[rule]]\nid = \"a\"\nthne = 1\n").into_bytes());
+    let newest = MIGRATOR.iter().map(|m| m.version).max().unwrap().to_string();
     let options = db.pool.connect_options();
     let socket = options.get_socket().expect("the cluster of the tests has a socket").display().to_string();
     let refused = "postgres://somebody:hunter2@127.0.0.1:1/ledger";
@@ -188,7 +191,11 @@ async fn what_serve_and_migrate_cannot_start_with_is_told_and_nothing_is_started
             &db.url,
         ),
     ];
-    snapshot("starting", &rows, &[("{address}", &address), ("{newer}", &newer.name), ("{socket}", &socket)]);
+    snapshot(
+        "starting",
+        &rows,
+        &[("{address}", &address), ("{newer}", &newer.name), ("{socket}", &socket), ("{newest}", &newest)],
+    );
     let kept: i64 =
         sqlx::query_scalar("select count(*) from merchants").fetch_one(&newer.pool).await.unwrap();
     assert_eq!(kept, 0, "a database that a newer program migrated is left as it is");

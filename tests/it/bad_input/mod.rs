@@ -87,8 +87,8 @@ impl Program {
 const TWO_ACCOUNTS: &str = "\
 [http]
 listen = \"127.0.0.1:0\"
-header_read_timeout_ms = 1000
-request_timeout_ms = 3000
+header_read_timeout_ms = 2000
+request_timeout_ms = 6000
 [reconcile]
 every_s = 86400
 [secrets]

@@ -1,8 +1,6 @@
 //! What no provider sends and somebody will: bytes that two parsers may read in two ways, requests that never end,
 //! and whatever else fits into a socket. Each row is bytes as they are sent, and the statuses that come back.
 
-use std::time::Duration;
-
 use respondby::providers::ProviderName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -296,9 +294,7 @@ async fn a_body_that_is_asked_about_and_too_large_is_not_invited() {
     let served = Served::start().await;
     let lines = "content-length: 99999999\nexpect: 100-continue";
     let asked = Webhook::new("large").sent_as("POST /webhooks/stripe/acme-card HTTP/1.1", lines, "");
-    let began = std::time::Instant::now();
-    assert_eq!(talk(&served, asked.as_bytes()).await, "413");
-    assert!(began.elapsed() < Duration::from_millis(1500), "it waited for the body: {:?}", began.elapsed());
+    assert_eq!(talk(&served, asked.as_bytes()).await, "413", "and no 100 before");
 }
 
 /// A provider that loses its patience sends again while the first is under way.

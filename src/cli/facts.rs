@@ -62,17 +62,18 @@ impl Subject {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("known").required(true).args(["file", "pairs"])))]
 struct SetArgs {
     #[command(flatten)]
     about: About,
     /// A file with one JSON object; `-` reads standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "pairs")]
+    #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Forget what was known before.
     #[arg(long)]
     replace: bool,
     /// `delivered_at=2026-11-02T09:30:00Z` sets text, `items:=3` sets JSON. Dots lead inside objects.
-    #[arg(value_name = "KEY=TEXT", required_unless_present = "file")]
+    #[arg(value_name = "KEY=TEXT")]
     pairs: Vec<String>,
 }
 

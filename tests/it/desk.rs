@@ -152,7 +152,7 @@ async fn evidence_is_attached_listed_and_refused() {
 
     desk.refused(&add(&["--field", "summary", "--provider-file", "f"]), "holds words").await;
     desk.refused(&add(&["--field", "receipt", "--text", "t"]), "holds files").await;
-    desk.refused(&add(&["--field", "sumary", "--text", "t"]), "not a evidence field").await;
+    desk.refused(&add(&["--field", "sumary", "--text", "t"]), "not an evidence field").await;
     desk.refused(&add(&["--field", "summary"]), "--text").await;
     desk.refused(&add(&["--field", "summary", "--text", "a", "--provider-file", "b"]), "cannot be used")
         .await;

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::ProviderKind;
+use super::faults::Operation;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -15,6 +16,23 @@ pub enum Irreversible {
     Accept,
     /// Evidence was sent to the bank.
     Submit,
+}
+
+impl Irreversible {
+    pub(super) const fn of(operation: Operation) -> Option<Self> {
+        match operation {
+            Operation::DisputeAccept => Some(Irreversible::Accept),
+            Operation::DisputeSubmit => Some(Irreversible::Submit),
+            Operation::DisputeList
+            | Operation::DisputeFetch
+            | Operation::DisputeStage
+            | Operation::DisputeUpdate
+            | Operation::FileUpload
+            | Operation::FileFetch
+            | Operation::EventList
+            | Operation::Other => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -214,7 +214,7 @@ fn entry(row: &PgRow) -> sqlx::Result<Entry> {
 }
 
 /// A decision as it was recorded.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct DecisionLine {
     pub decision_id: i64,
     pub merchant_id: MerchantId,
@@ -235,7 +235,7 @@ pub async fn decisions(
     conn: &mut PgConnection,
     of: Option<(MerchantId, DisputeId)>,
 ) -> sqlx::Result<Vec<DecisionLine>> {
-    let rows = sqlx::query(
+    sqlx::query_as(
         "select decision_id, merchant_id, dispute_id, cycle_n, at, decided_by, ruleset_version, rule_id, answer, act_at,
              shadow, detail::json as detail
          from decisions
@@ -245,29 +245,11 @@ pub async fn decisions(
     .bind(of.map(|o| o.0))
     .bind(of.map(|o| o.1))
     .fetch_all(conn)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(DecisionLine {
-                decision_id: row.try_get("decision_id")?,
-                merchant_id: row.try_get("merchant_id")?,
-                dispute_id: row.try_get("dispute_id")?,
-                cycle_n: row.try_get("cycle_n")?,
-                at: row.try_get("at")?,
-                decided_by: row.try_get("decided_by")?,
-                ruleset_version: row.try_get("ruleset_version")?,
-                rule_id: row.try_get("rule_id")?,
-                answer: row.try_get("answer")?,
-                act_at: row.try_get("act_at")?,
-                shadow: row.try_get("shadow")?,
-                detail: row.try_get("detail")?,
-            })
-        })
-        .collect()
+    .await
 }
 
 /// An action as it stands, with how many requests were made for it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct ActionLine {
     pub action_id: i64,
     pub cycle_n: i32,
@@ -286,7 +268,7 @@ pub async fn actions(
     merchant_id: MerchantId,
     dispute_id: DisputeId,
 ) -> sqlx::Result<Vec<ActionLine>> {
-    let rows = sqlx::query(
+    sqlx::query_as(
         "select a.action_id, a.cycle_n, a.kind, a.subject, a.state, a.wanted_at, a.done_at, a.due_at, a.note,
              (select count(*) from attempts t where t.merchant_id = a.merchant_id and t.action_id = a.action_id) as requests
          from actions a
@@ -296,23 +278,7 @@ pub async fn actions(
     .bind(merchant_id)
     .bind(dispute_id)
     .fetch_all(conn)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(ActionLine {
-                action_id: row.try_get("action_id")?,
-                cycle_n: row.try_get("cycle_n")?,
-                kind: row.try_get("kind")?,
-                subject: row.try_get("subject")?,
-                state: row.try_get("state")?,
-                wanted_at: row.try_get("wanted_at")?,
-                done_at: row.try_get("done_at")?,
-                due_at: row.try_get("due_at")?,
-                requests: row.try_get("requests")?,
-                note: row.try_get("note")?,
-            })
-        })
-        .collect()
+    .await
 }
 
 /// Every cycle there is, for an audit of the promises.

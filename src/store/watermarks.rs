@@ -59,7 +59,7 @@ pub async fn make_missing(
 }
 
 /// An account whose listing is due, in this worker's hands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct DueAccount {
     pub merchant_id: MerchantId,
     pub account_id: AccountId,
@@ -75,7 +75,7 @@ pub async fn claim_account(
     now: DateTime<Utc>,
     lease: TimeDelta,
 ) -> sqlx::Result<Option<DueAccount>> {
-    let row = sqlx::query(
+    sqlx::query_as(
         "update watermarks w
          set fence = fence + 1, leased_until = $2, next_at = $2
          from (
@@ -93,18 +93,7 @@ pub async fn claim_account(
     .bind(now)
     .bind(now + lease)
     .fetch_optional(conn)
-    .await?;
-    row.map(|row| {
-        Ok(DueAccount {
-            merchant_id: row.try_get("merchant_id")?,
-            account_id: row.try_get("account_id")?,
-            changed_until: row.try_get("changed_until")?,
-            cursor: row.try_get("cursor")?,
-            listing_since: row.try_get("listing_since")?,
-            fence: row.try_get("fence")?,
-        })
-    })
-    .transpose()
+    .await
 }
 
 /// What a page of a listing came to.
@@ -322,7 +311,7 @@ pub async fn next_read(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<
 }
 
 /// One account's line in `reconcile`.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
 pub struct Gap {
     pub merchant: String,
     pub provider: String,
@@ -337,7 +326,7 @@ pub struct Gap {
 }
 
 pub async fn gaps(conn: &mut PgConnection) -> sqlx::Result<Vec<Gap>> {
-    let rows = sqlx::query(
+    sqlx::query_as(
         "select m.name as merchant, a.provider, a.name as account, w.last_webhook_at, w.last_poll_at, w.last_poll_error,
              w.changed_until, w.disputes_found_by_poll, w.changes_found_by_poll,
              (select count(*) from fetches f where f.merchant_id = a.merchant_id and f.account_id = a.account_id)
@@ -348,23 +337,7 @@ pub async fn gaps(conn: &mut PgConnection) -> sqlx::Result<Vec<Gap>> {
          order by m.name, a.provider, a.name",
     )
     .fetch_all(conn)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Gap {
-                merchant: row.try_get("merchant")?,
-                provider: row.try_get("provider")?,
-                account: row.try_get("account")?,
-                last_webhook_at: row.try_get("last_webhook_at")?,
-                last_poll_at: row.try_get("last_poll_at")?,
-                last_poll_error: row.try_get("last_poll_error")?,
-                changed_until: row.try_get("changed_until")?,
-                disputes_found_by_poll: row.try_get("disputes_found_by_poll")?,
-                changes_found_by_poll: row.try_get("changes_found_by_poll")?,
-                fetches_waiting: row.try_get("fetches_waiting")?,
-            })
-        })
-        .collect()
+    .await
 }
 
 /// The status a dispute is known in, if it is known.

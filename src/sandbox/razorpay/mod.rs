@@ -229,18 +229,7 @@ fn expands(call: &Call<'_>) -> Result<Vec<String>, Refusal> {
 }
 
 fn record(world: &mut World, call: &Call<'_>, round: u32, status: u16, result: LedgerResult) {
-    let kind = match call.operation {
-        Operation::DisputeAccept => Irreversible::Accept,
-        Operation::DisputeSubmit => Irreversible::Submit,
-        Operation::DisputeList
-        | Operation::DisputeFetch
-        | Operation::DisputeStage
-        | Operation::DisputeUpdate
-        | Operation::FileUpload
-        | Operation::FileFetch
-        | Operation::EventList
-        | Operation::Other => return,
-    };
+    let Some(kind) = Irreversible::of(call.operation) else { return };
     world.ledger.push(LedgerEntry {
         at: call.at,
         provider: ProviderKind::Razorpay,

@@ -287,18 +287,7 @@ fn round_of(world: &World, call: &Call<'_>) -> u32 {
 }
 
 fn record(world: &mut World, call: &Call<'_>, status: u16, result: LedgerResult, round: u32) {
-    let kind = match call.operation {
-        Operation::DisputeAccept => Irreversible::Accept,
-        Operation::DisputeSubmit => Irreversible::Submit,
-        Operation::DisputeList
-        | Operation::DisputeFetch
-        | Operation::DisputeStage
-        | Operation::DisputeUpdate
-        | Operation::FileUpload
-        | Operation::FileFetch
-        | Operation::EventList
-        | Operation::Other => return,
-    };
+    let Some(kind) = Irreversible::of(call.operation) else { return };
     world.ledger.push(LedgerEntry {
         at: call.at,
         provider: ProviderKind::Stripe,

@@ -176,7 +176,23 @@ pub async fn hurry(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
         .bind(now)
         .execute(&mut *conn)
         .await?;
-    sqlx::query("update disputes set check_at = $1 where check_at > $1").bind(now).execute(conn).await?;
+    // Locked in the order in which turns lock: beside a running engine this queues up instead of deadlocking.
+    sqlx::query(
+        "with later as (
+             select merchant_id, dispute_id
+             from disputes
+             where check_at > $1
+             order by merchant_id, dispute_id
+             for update
+         )
+         update disputes d
+         set check_at = $1
+         from later
+         where d.merchant_id = later.merchant_id and d.dispute_id = later.dispute_id",
+    )
+    .bind(now)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

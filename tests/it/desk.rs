@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use respondby::clock::Clock;
 use respondby::dispute::Severity;
 use respondby::store::alerts::{self, NewAlert};
-use respondby::store::moved_clock;
+use respondby::store::{moved_clock, watermarks};
 use serde_json::{Value, json};
 
 use crate::support::{Database, world};
@@ -195,4 +195,38 @@ async fn a_moved_clock_is_of_a_new_database_or_of_none() {
     let more = TimeDelta::days(400);
     moved_clock::follow(&mut conn, more).await.unwrap();
     assert_eq!(moved_clock::away(&mut conn).await.unwrap(), Some(more));
+}
+
+#[tokio::test]
+async fn hurrying_queues_up_behind_what_a_turn_has_locked() {
+    let desk = Desk::new().await;
+    let pool = desk.db.pool.clone();
+    world::dispute(&pool, 1, 502).await;
+    let now = Clock::system().now();
+    let later = now + TimeDelta::days(1);
+    // Written again, the first row comes last in the table: who does not ask for an order gets this one.
+    for sql in
+        ["update disputes set check_at = $1", "update disputes set check_at = $1 where dispute_id = 501"]
+    {
+        sqlx::query(sql).bind(later).execute(&pool).await.unwrap();
+    }
+    let lock = "select from disputes where dispute_id = $1 for update";
+    let mut turn = pool.begin().await.unwrap();
+    sqlx::query(lock).bind(501_i64).execute(&mut *turn).await.unwrap();
+    let mut conn = pool.acquire().await.unwrap();
+    let hurrying = tokio::spawn(async move { watermarks::hurry(&mut conn, now).await });
+    let waits = "select count(*) from pg_stat_activity
+                 where datname = current_database() and wait_event_type = 'Lock' and query like '%check_at%'";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&pool).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    sqlx::query(lock).bind(502_i64).execute(&mut *turn).await.expect("no deadlock");
+    turn.commit().await.unwrap();
+    hurrying.await.unwrap().unwrap();
+    let hurried: i64 = sqlx::query_scalar("select count(*) from disputes where check_at = $1")
+        .bind(now)
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(hurried, 2);
 }

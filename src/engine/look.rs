@@ -89,7 +89,7 @@ fn decide_anew(
     if !placed && seen.obstacles.iter().any(Obstacle::needs_person) {
         tell::what_is_needed(row, &seen, &mut plan, now, out);
     } else {
-        plan.asked = None;
+        tell::nobody_is_asked(row.cycle.n, &mut plan, now, "nobody is needed any more", out);
     }
     tell::what_time_it_is(row, &mut plan, case, now, out);
     let wake_at = next_wake(row, &seen, &plan, placed, now);

@@ -36,6 +36,9 @@ pub(super) fn what_is_needed(
         }
         (false, None) => None,
     };
+    if asked_anew && plan.asked.is_some() {
+        nobody_is_asked(n, plan, now, "another question took its place", out);
+    }
     if let Some((kind, key)) = kind_and_key {
         out.effects.push(Effect::Tell(Alert {
             kind,
@@ -52,6 +55,13 @@ pub(super) fn what_is_needed(
         (Some(told), Some(rung)) => Some(told.min(rung)),
         (told, rung) => told.or(rung),
     };
+}
+
+/// What people were asked is no question any more. A page stands until the record shows the response.
+pub(super) fn nobody_is_asked(n: i32, plan: &mut Plan, now: DateTime<Utc>, why: &str, out: &mut Outcome) {
+    if plan.asked.take().is_some() && plan.paged_at.is_none() && now < plan.page_at {
+        out.effects.push(Effect::ResolveAlerts { cycle_n: n, why: why.to_owned() });
+    }
 }
 
 /// The margin and the deadline themselves, once each for every deadline.

@@ -171,6 +171,29 @@ fn history_says_who_had_approved_and_what_changed() {
     assert_eq!(matter.to_string(), told);
 }
 
+/// Whether the alerts of the cycle are told that their reason is gone.
+fn resolves(outcome: &Outcome) -> bool {
+    outcome.effects.iter().any(|effect| matches!(effect, Effect::ResolveAlerts { .. }))
+}
+
+#[test]
+fn who_was_asked_is_not_asked_any_more_once_nobody_is_needed() {
+    let mut world = World::new(Some(&always("", APPROVED)), &STRIPE_LIKE);
+    world.changes(|_| ());
+    let approve = Input::Order(Order { by: "bob".into(), command: Command::Approve });
+    assert!(resolves(&step(world.case.clone(), &approve, world.now).1), "bob has approved");
+    let hold = Command::Hold { why: "ask the bank".into() };
+    let hold = Input::Order(Order { by: "bob".into(), command: hold });
+    let held = step(world.case.clone(), &hold, world.now).1;
+    let told = |e: &Effect| matches!(e, Effect::ResolveAlerts { .. } | Effect::Tell(_));
+    let effects: Vec<&Effect> = held.effects.iter().filter(|e| told(e)).collect();
+    let [Effect::ResolveAlerts { why, .. }, Effect::Tell(_)] = effects[..] else { panic!("{effects:?}") };
+    assert_eq!(why, "another question took its place");
+    // A page stands until the record shows the response.
+    world.advance_to(world.start + TimeDelta::days(20) - TimeDelta::hours(1));
+    assert!(!resolves(&step(world.case.clone(), &approve, world.now).1), "nothing is confirmed yet");
+}
+
 #[test]
 fn a_grant_of_which_nobody_knows_to_what_it_was_given_counts_for_nothing() {
     let old = r#"{"state": "granted", "asked_by": "rules", "by": "bob"}"#;

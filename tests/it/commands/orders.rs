@@ -33,7 +33,10 @@ async fn an_order_wants_another_person_and_never_the_one_who_asked() {
         &["refused", "somebody else has to approve"],
     );
     assert_eq!(actions(&shop), Vec::<Value>::new());
+    let asked = |shop: &Shop| shop.json(&["alerts", "list"])["alerts"].as_array().unwrap().len();
+    assert_eq!(asked(&shop), 1);
     let approved = shop.json(&["disputes", "approve", "dp_one", "--as", "ben"]);
+    assert_eq!(asked(&shop), 0, "nobody is needed any more");
     assert_eq!(
         (&approved["applied"], &approved["actions"][0]["kind"]),
         (&json!("applied"), &json!("accept"))

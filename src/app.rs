@@ -225,14 +225,15 @@ impl Engine {
         let bells = &self.shop.bells;
         let quiet = Bell::default();
         let mut roles = Vec::new();
-        // In pairs: while one waits for the database, the other reads and decides.
-        for _ in 0..2 {
+        // Several of each: while one waits for the database or its disk, the others read and decide.
+        let overdue = Backlog::default();
+        for _ in 0..worker::ABREAST {
             let apply = passes(shop, |s| Box::pin(async move { worker::apply(&s).await }));
             roles.push(self.run("apply", &bells.apply, often, apply));
-            let backlog = Arc::new(tokio::sync::Mutex::new(Backlog::default()));
+            let overdue = overdue.clone();
             let wake = move |shop: Arc<Shop>| -> Pass {
-                let backlog = backlog.clone();
-                Box::pin(async move { worker::wake(&shop, &mut *backlog.lock().await).await })
+                let overdue = overdue.clone();
+                Box::pin(async move { worker::wake(&shop, &overdue).await })
             };
             roles.push(self.run("wake", &bells.wake, often, passes(shop, wake)));
         }

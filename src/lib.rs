@@ -19,3 +19,7 @@ pub mod sandbox;
 pub mod standard_webhooks;
 pub mod store;
 pub mod worker;
+
+/// Of every program built from this package, so that the bench measures what is shipped.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,6 +1,7 @@
 //! The engine behind intake: deliveries that become decisions, wakes that fire with their full record, and what
 //! it costs to hold a million open cycles that want nothing.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -9,7 +10,7 @@ use respondby::app::{self, Engine};
 use respondby::clock::Clock;
 use respondby::config::Config;
 use respondby::store;
-use respondby::worker::{self, Backlog, Stepped};
+use respondby::worker::{self, Backlog, Shop, Stepped};
 use sqlx::AssertSqlSafe;
 
 use crate::Effort;
@@ -74,9 +75,8 @@ pub async fn measure_apply(cluster: &Cluster, effort: Effort, report: &mut Repor
         empty_state(&database).await?;
         let rows = keep_backlog(&database, round * 1_000_000, effort).await?;
         let began = Instant::now();
-        // As many loops as the engine runs.
-        let (a, b) = tokio::join!(drain(&engine), drain(&engine));
-        product.push((a? + b?) as f64 / began.elapsed().as_secs_f64());
+        let done: usize = abreast(&engine, drain).await?.into_iter().sum();
+        product.push(done as f64 / began.elapsed().as_secs_f64());
         expect_full_record(&database, rows).await?;
     }
     report.at_least(
@@ -88,10 +88,25 @@ pub async fn measure_apply(cluster: &Cluster, effort: Effort, report: &mut Repor
     engine.stop().await
 }
 
-async fn drain(engine: &Engine) -> anyhow::Result<usize> {
+/// As many tasks as the engine runs loops, each on its own as there.
+async fn abreast<T, F>(engine: &Engine, work: impl Fn(Arc<Shop>) -> F) -> anyhow::Result<Vec<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = anyhow::Result<T>> + Send + 'static,
+{
+    let shop = Arc::new(engine.shop.clone());
+    let tasks: Vec<_> = (0..worker::ABREAST).map(|_| tokio::spawn(work(shop.clone()))).collect();
+    let mut done = Vec::new();
+    for task in tasks {
+        done.push(task.await??);
+    }
+    Ok(done)
+}
+
+async fn drain(shop: Arc<Shop>) -> anyhow::Result<usize> {
     let mut done = 0;
     loop {
-        match worker::apply(&engine.shop).await? {
+        match worker::apply(&shop).await? {
             Stepped::Did(count) => done += count,
             Stepped::Idle { .. } => return Ok(done),
         }
@@ -167,22 +182,22 @@ pub async fn measure_wakes(cluster: &Cluster, effort: Effort, report: &mut Repor
 async fn fire(engine: &Engine, window: Duration) -> anyhow::Result<f64> {
     let before = actions(engine).await?;
     let began = Instant::now();
-    // As many loops as the engine runs.
-    let (a, b) = tokio::join!(wake_until(engine, began, window), wake_until(engine, began, window));
-    a.and(b)?;
+    let backlog = Backlog::default();
+    abreast(engine, |shop| wake_until(shop, backlog.clone(), began, window)).await?;
     let took = began.elapsed().as_secs_f64();
     Ok((actions(engine).await? - before) as f64 / took)
 }
 
-async fn wake_until(engine: &Engine, began: Instant, window: Duration) -> anyhow::Result<()> {
-    let mut backlog = Backlog::default();
+async fn wake_until(
+    shop: Arc<Shop>,
+    backlog: Backlog,
+    began: Instant,
+    window: Duration,
+) -> anyhow::Result<()> {
     while began.elapsed() < window {
-        if let Stepped::Idle { next_at } = worker::wake(&engine.shop, &mut backlog).await? {
-            // The other loop holds what is left.
-            if next_at.is_none_or(|at| at > engine.shop.clock.now() + TimeDelta::seconds(1)) {
-                break;
-            }
-            tokio::task::yield_now().await;
+        // Nothing is left, or what is left is in the hands of the others.
+        if let Stepped::Idle { .. } = worker::wake(&shop, &backlog).await? {
+            break;
         }
     }
     Ok(())
@@ -267,11 +282,11 @@ pub async fn measure_idle(cluster: &Cluster, quick: bool, report: &mut Report) -
 }
 
 async fn empty_looks(engine: &Engine, times: u32) -> anyhow::Result<f64> {
-    let mut backlog = Backlog::default();
+    let backlog = Backlog::default();
     let began = Instant::now();
     for _ in 0..times {
         worker::apply(&engine.shop).await?;
-        worker::wake(&engine.shop, &mut backlog).await?;
+        worker::wake(&engine.shop, &backlog).await?;
         worker::act(&engine.shop).await?;
     }
     Ok(began.elapsed().as_secs_f64() / f64::from(times))
@@ -307,8 +322,8 @@ pub async fn measure_crowd(cluster: &Cluster, quick: bool, report: &mut Report) 
         }
         let before = actions(&engine).await?;
         let began = Instant::now();
-        let mut backlog = Backlog::default();
-        while let Stepped::Did(_) = worker::wake(&engine.shop, &mut backlog).await? {}
+        let backlog = Backlog::default();
+        while let Stepped::Did(_) = worker::wake(&engine.shop, &backlog).await? {}
         seconds.push(began.elapsed().as_secs_f64());
         let fired = actions(&engine).await? - before;
         anyhow::ensure!((9_990..=10_010).contains(&fired), "{fired} fired instead of 10,000");

@@ -13,7 +13,7 @@ use super::disputes::conditions;
 use super::rules::{Checked, check};
 use super::show::{plain, table};
 use crate::engine::{Answer, Inputs};
-use crate::rules::{Context, Ruleset};
+use crate::rules::Ruleset;
 use crate::store::dossier::{self, NewestDecision};
 
 #[derive(Debug, clap::Args)]
@@ -72,18 +72,7 @@ fn decide_again(ruleset: &Ruleset, recorded: &NewestDecision) -> anyhow::Result<
     let name = &recorded.dispute_ref;
     let inputs: Inputs = serde_json::from_value(recorded.detail["inputs"].clone())
         .with_context(|| format!("the recorded inputs of {name} cannot be read by this version"))?;
-    let context = Context {
-        merchant: &inputs.merchant,
-        account: &inputs.account,
-        provider: &inputs.provider,
-        dispute: &inputs.dispute,
-        cycle: &inputs.cycle,
-        facts: &inputs.facts,
-        evidence: &inputs.evidence,
-        customer: inputs.customer,
-        now: inputs.now,
-    };
-    let (verdict, trace) = ruleset.explain(&context);
+    let (verdict, trace) = inputs.explain(ruleset);
     let was = (recorded.rule_id.clone().unwrap_or_else(|| "none".to_owned()), recorded.answer.clone());
     let would_be = (verdict.rule_id.to_owned(), Answer::of(verdict.then).word().to_owned());
     Ok(Tried { dispute_ref: name.clone(), was, would_be, trace: serde_json::to_value(&trace)? })

@@ -79,7 +79,7 @@ impl Stage {
             let shop = &self.engine.shop;
             let steps = [
                 worker::apply(shop).await?,
-                worker::wake(shop, &mut self.backlog).await?,
+                worker::wake(shop, &self.backlog).await?,
                 worker::act(shop).await?,
                 worker::reconcile_fetches(shop).await?,
                 worker::reconcile_disputes(shop).await?,

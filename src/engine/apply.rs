@@ -1,6 +1,8 @@
 //! What a provider's record means for the dispute and its cycles. The provider is the authority; later
 //! news decides by the provider's own time, never by arrival.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
@@ -42,14 +44,14 @@ fn record(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc
     let before = case.dispute.clone();
     let moved = transition(before.as_ref().map(|d| d.status), snapshot.status);
     let tied = before.as_ref().is_some_and(|b| b.as_of == event.as_of);
-    let after = merge(case, before.as_ref(), event, snapshot);
-    let changed = before.as_ref().is_none_or(|b| Dispute { as_of: after.as_of, ..b.clone() } != after);
-    note_changes(before.as_ref(), &after, moved, out);
-    tell_reversals(&after, moved, before.as_ref(), out);
+    let after = merge(case, before.as_deref(), event, snapshot);
+    let changed = before.as_deref().is_none_or(|b| Dispute { as_of: after.as_of, ..b.clone() } != after);
+    note_changes(before.as_deref(), &after, moved, out);
+    tell_reversals(&after, moved, before.as_deref(), out);
     // Two records of one instant that differ: only the provider can say which one is the later.
     case.check_at = if tied && changed { Some(now) } else { next_check(&after, now) };
-    case.dispute = Some(after);
-    cycles::settle(case, before.as_ref(), moved, event, snapshot, now, out);
+    case.dispute = Some(Arc::new(after));
+    cycles::settle(case, before.as_deref(), moved, event, snapshot, now, out);
     if !changed && out.effects.is_empty() && out.history.is_empty() {
         out.applied = Applied::Unchanged;
     }
@@ -64,7 +66,8 @@ fn is_stale(known: &Dispute, event: &Event, snapshot: &Snapshot) -> bool {
 fn learn(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc>, out: &mut Outcome) {
     let open_since = case.open().map(|row| row.cycle.opened_at);
     let Some(known) = &mut case.dispute else { return };
-    let before = known.clone();
+    let before = Dispute::clone(known);
+    let known = Arc::make_mut(known);
     let fill = |place: &mut Option<String>, told: &Option<String>| {
         if place.is_none() {
             place.clone_from(told);
@@ -265,7 +268,7 @@ fn next_check(dispute: &Dispute, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 }
 
 fn funds(case: &mut Case, moved: FundsMove, event: &Event, out: &mut Outcome) {
-    let Some(dispute) = &mut case.dispute else { return };
+    let Some(dispute) = case.dispute.as_mut().map(Arc::make_mut) else { return };
     let at = match moved {
         FundsMove::Withdrawn => &mut dispute.funds_withdrawn_at,
         FundsMove::Reinstated => &mut dispute.funds_reinstated_at,

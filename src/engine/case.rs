@@ -92,7 +92,7 @@ pub struct Case {
     pub account: Arc<AccountView>,
     /// Given out before the dispute is known, so that what a step writes can refer to it.
     pub dispute_id: DisputeId,
-    pub dispute: Option<Dispute>,
+    pub dispute: Option<Arc<Dispute>>,
     /// The newest cycle, whatever its state.
     pub newest: Option<CycleRow>,
     /// Cycles that a step ended, to be written back beside the newest.

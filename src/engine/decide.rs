@@ -8,7 +8,7 @@ use super::{Answer, Case, Command, CycleRow, Times};
 use crate::dispute::{Cycle, Dispute};
 use crate::evidence::template::{FromFacts, Scope};
 use crate::evidence::{EvidenceSet, Field, Packet};
-use crate::rules::{Context, Customer, Mode, Ruleset, Trace, When};
+use crate::rules::{Context, Customer, Mode, Ruleset, Trace, Tried, When};
 
 /// What is wanted, by whom and why, before gates and the clock have had their say.
 #[derive(Clone)]
@@ -199,13 +199,41 @@ pub(super) fn packet(
     packet
 }
 
+/// About what a decision's detail takes.
+const DETAIL_BYTES: usize = 2048;
+
 /// What is kept with a decision, straight to text: tens of thousands a second are written.
 #[derive(Serialize)]
 struct Detail<'a> {
     why: &'a str,
     waiting_for: &'a [String],
-    trace: Option<Trace<'a>>,
+    trace: Option<Kept<'a>>,
     inputs: Seen<'a>,
+}
+
+/// What is kept of a trace: every condition of the rule that matched, what settled each rule before it, and the
+/// rules after it. What the others saw and wanted follows from the inputs ([`super::Inputs::explain`]); keeping
+/// it too made the row of a decision under twenty rules twice as long.
+#[derive(Serialize)]
+struct Kept<'a> {
+    matched: Option<Tried<'a>>,
+    /// Rule, the condition that kept it from matching, and whether that held (null: it could not be told).
+    passed_over: Vec<(&'a str, &'a str, Option<bool>)>,
+    not_tried: Vec<&'a str>,
+}
+
+impl<'a> Kept<'a> {
+    fn of(trace: Trace<'a>) -> Self {
+        let mut passed_over = Vec::with_capacity(trace.rules.len());
+        let mut matched = None;
+        for tried in trace.rules {
+            match tried.conditions.last() {
+                Some(asked) if !tried.matched => passed_over.push((tried.id, asked.path, asked.held)),
+                Some(_) | None => matched = Some(tried),
+            }
+        }
+        Self { matched, passed_over, not_tried: trace.not_tried }
+    }
 }
 
 /// The written side of [`super::Inputs`].
@@ -222,9 +250,8 @@ struct Seen<'a> {
     now: DateTime<Utc>,
 }
 
-/// What was known, as it is kept with the decision. The rules are asked again, for the result of every condition
-/// that was looked at until its rule was settled: the plain answer comes from the same evaluation, and the
-/// inputs lead to the full trace whenever it is wanted.
+/// What was known, as it is kept with the decision. The rules are asked again, for what settled each of them: the
+/// plain answer comes from the same evaluation, and the inputs lead to the full trace whenever it is wanted.
 pub(super) fn record_detail(
     case: &Case,
     (dispute, cycle): (&Dispute, &Cycle),
@@ -234,7 +261,8 @@ pub(super) fn record_detail(
 ) -> String {
     let evidence = at_hand(case).fields();
     let context = context(case, (dispute, cycle), &evidence, now);
-    let trace = case.merchant.ruleset.as_ref().map(|(_, ruleset)| ruleset.explain_briefly(&context).1);
+    let trace = case.merchant.ruleset.as_ref();
+    let trace = trace.map(|(_, ruleset)| Kept::of(ruleset.explain_briefly(&context).1));
     let inputs = Seen {
         merchant: context.merchant,
         account: context.account,
@@ -247,5 +275,7 @@ pub(super) fn record_detail(
         now,
     };
     let detail = Detail { why: &decided.why, waiting_for: obstacles, trace, inputs };
-    serde_json::to_string(&detail).expect("a decision is text, numbers and instants")
+    let mut text = Vec::with_capacity(DETAIL_BYTES);
+    serde_json::to_writer(&mut text, &detail).expect("a decision is text, numbers and instants");
+    String::from_utf8(text).expect("JSON is UTF-8")
 }

@@ -28,7 +28,7 @@ pub use effect::{
 pub use pan::find_card_or_ssn;
 pub use plan::{Answer, Plan};
 pub use replay::{Inputs, rebuild};
-pub use step::{Cause, Input, step};
+pub use step::{Cause, Input, advance, step};
 pub use times::{Times, ladder};
 
 pub use crate::dispute::Severity;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{AccountView, Case, Input, MerchantView, step};
 use crate::dispute::{Cycle, Dispute, DisputeId, Event};
 use crate::evidence::{EvidenceSet, Packet};
-use crate::rules::{Context, Customer, Ruleset};
+use crate::rules::{Context, Customer, Ruleset, Trace, Verdict};
 
 /// The dispute that these events make, whoever decided what meanwhile. Sorted by the provider's own time, then
 /// by arrival, as given.
@@ -38,7 +38,7 @@ pub fn rebuild(
         check_at: None,
     };
     let case = events.into_iter().fold(blank, |case, event| step(case, &Input::News(Box::new(event)), now).0);
-    case.dispute
+    case.dispute.map(Arc::unwrap_or_clone)
 }
 
 /// Everything a decision saw, as it was recorded with it.
@@ -56,9 +56,29 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// What these rules say of these inputs, with every condition's result.
+    pub fn explain<'r, 'a>(&'a self, ruleset: &'r Ruleset) -> (Verdict<'r>, Trace<'a>)
+    where
+        'r: 'a,
+    {
+        ruleset.explain(&self.context())
+    }
+
+    /// The same, each rule's conditions only until it was settled.
+    pub fn explain_briefly<'r, 'a>(&'a self, ruleset: &'r Ruleset) -> Trace<'a>
+    where
+        'r: 'a,
+    {
+        ruleset.explain_briefly(&self.context()).1
+    }
+
     /// The rule that these inputs lead to, under these rules.
     pub fn decide_again<'r>(&self, ruleset: &'r Ruleset) -> &'r str {
-        let context = Context {
+        ruleset.decide(&self.context()).rule_id
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
             merchant: &self.merchant,
             account: &self.account,
             provider: &self.provider,
@@ -68,7 +88,6 @@ impl Inputs {
             evidence: &self.evidence,
             customer: self.customer,
             now: self.now,
-        };
-        ruleset.decide(&context).rule_id
+        }
     }
 }

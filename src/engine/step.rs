@@ -33,18 +33,24 @@ pub enum Cause {
 
 /// Runs one input through the case. Pure: equal arguments, equal results.
 pub fn step(mut case: Case, input: &Input, now: DateTime<Utc>) -> (Case, Outcome) {
+    let out = advance(&mut case, input, now);
+    (case, out)
+}
+
+/// The same in place, for callers that keep no copy of the case before.
+pub fn advance(case: &mut Case, input: &Input, now: DateTime<Utc>) -> Outcome {
     let mut out = Outcome::new();
     match input {
-        Input::News(event) => apply::news(&mut case, event, now, &mut out),
-        Input::Look(cause) => note_cause(&case, cause, &mut out),
-        Input::Order(order) => obey(&mut case, order, now, &mut out),
+        Input::News(event) => apply::news(case, event, now, &mut out),
+        Input::Look(cause) => note_cause(case, cause, &mut out),
+        Input::Order(order) => obey(case, order, now, &mut out),
     }
     match out.applied {
-        Applied::Applied => look::look(&mut case, now, &mut out),
+        Applied::Applied => look::look(case, now, &mut out),
         Applied::Unchanged | Applied::Stale | Applied::Doubtful(_) | Applied::Refused(_) => {}
     }
-    absorb(&mut case, &out.effects, now);
-    (case, out)
+    absorb(case, &out.effects, now);
+    out
 }
 
 /// What was wanted and cancelled shows in the case at once, for inputs that follow in the same turn.

@@ -215,16 +215,6 @@ impl Standing {
     }
 }
 
-/// Waits for the dispute, so that the action and what follows from it are written in the order turns lock in.
-pub async fn lock_dispute(conn: &mut PgConnection, action: &LeasedAction) -> sqlx::Result<()> {
-    sqlx::query("select from disputes where merchant_id = $1 and dispute_id = $2 for update")
-        .bind(action.merchant_id)
-        .bind(action.dispute_id)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
 /// Writes where the action stands. False: the fence is no longer ours, and nothing was written.
 pub async fn settle(
     conn: &mut PgConnection,

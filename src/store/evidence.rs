@@ -140,7 +140,7 @@ pub async fn wake_cycle(
 ) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "update cycles
-        set wake_at = least(wake_at, $3)
+        set wake_at = least(wake_at - interval '1 microsecond', $3)
         where merchant_id = $1 and dispute_id = $2 and state = 'open'",
     )
     .bind(merchant_id)

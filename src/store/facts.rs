@@ -271,7 +271,7 @@ pub async fn wake_cycles(
 ) -> sqlx::Result<u64> {
     let done = sqlx::query(
         "update cycles c
-        set wake_at = least(c.wake_at, $3)
+        set wake_at = least(c.wake_at - interval '1 microsecond', $3)
         from disputes d
         where d.merchant_id = $1
             and (d.payment_ref = $2 or d.charge_ref = $2 or d.dispute_ref = $2)

@@ -176,13 +176,13 @@ pub async fn hurry(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
         .bind(now)
         .execute(&mut *conn)
         .await?;
-    // Locked in the order in which turns lock: beside a running engine this queues up instead of deadlocking.
+    // Locked in the order in which turns write: beside a running engine this queues up instead of deadlocking.
     sqlx::query(
         "with later as (
              select merchant_id, dispute_id
              from disputes
              where check_at > $1
-             order by merchant_id, dispute_id
+             order by dispute_id
              for update
          )
          update disputes d

@@ -163,7 +163,7 @@ impl Task<'_> {
         let (word, kind) = told(standing);
         let mut tx = shop.pool.begin().await?;
         // The dispute before its action, in the order in which turns lock.
-        actions::lock_dispute(&mut tx, action).await?;
+        turn::lock_dispute(&mut tx, action.dispute_id).await?;
         actions::log_attempts(&mut tx, &shop.world.ids, action, word, logs, now).await?;
         if !actions::settle(&mut tx, action, standing, now).await? {
             tracing::warn!(action.id = action.action_id, "an action was settled by somebody else");

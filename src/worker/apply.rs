@@ -4,7 +4,7 @@
 use anyhow::Context;
 use sqlx::{Connection, PgConnection};
 
-use super::{Shop, Stepped, is_collision};
+use super::{Shop, Stepped, is_about_a_row, is_collision, is_short_of_locks};
 use crate::dispute::{Event, News, Source};
 use crate::engine::{Applied, Input};
 use crate::observe::record;
@@ -14,9 +14,14 @@ use crate::store::turn::{self, CaseKey, Item, Turned};
 use crate::store::watermarks;
 
 pub async fn apply(shop: &Shop) -> anyhow::Result<Stepped> {
-    match batch(shop, shop.settings.batch).await {
+    let batch_max = shop.settings.batch;
+    let done = match batch(shop, batch_max).await {
+        Err(error) if is_short_of_locks(&error) => batch(shop, (batch_max / 16).max(1)).await,
+        done => done,
+    };
+    match done {
         Ok(done) => Ok(stepped(done)),
-        Err(error) if is_collision(&error) => Ok(Stepped::Did(0)),
+        Err(error) if is_collision(&error) || is_short_of_locks(&error) => Ok(Stepped::Did(0)),
         Err(error) if is_about_a_row(&error) => one_by_one(shop).await,
         Err(error) => Err(error).context("applying kept deliveries"),
     }
@@ -27,16 +32,6 @@ fn stepped(done: usize) -> Stepped {
         0 => Stepped::Idle { next_at: None },
         done => Stepped::Did(done),
     }
-}
-
-/// Data that the database refuses, as opposed to a database that is in trouble.
-fn is_about_a_row(error: &sqlx::Error) -> bool {
-    // Class 22 data exception, 23 integrity constraint violation.
-    let data = |code: &str| code.starts_with("22") || code.starts_with("23");
-    let refused = error.as_database_error().and_then(|e| e.code()).is_some_and(|code| data(&code));
-    let coding =
-        matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_));
-    refused || coding
 }
 
 async fn batch(shop: &Shop, limit: i64) -> sqlx::Result<usize> {

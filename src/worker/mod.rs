@@ -25,6 +25,9 @@ pub use reconcile::{reconcile_accounts, reconcile_disputes, reconcile_fetches};
 pub use wake::{Backlog, wake};
 pub use watchdog::watch;
 
+/// How many loops apply deliveries, and how many wake cycles, in one process.
+pub const ABREAST: usize = 3;
+
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stepped {
@@ -109,4 +112,20 @@ fn is_collision(error: &sqlx::Error) -> bool {
     // 40P01 deadlock, 40001 serialization failure, 23505 on the key that names a dispute.
     matches!(code.as_deref(), Some("40P01" | "40001"))
         || (code.as_deref() == Some("23505") && error.constraint() == Some("disputes_ref_key"))
+}
+
+/// The database's table of locks is full, for all its clients together: a smaller batch may find room.
+fn is_short_of_locks(error: &sqlx::Error) -> bool {
+    // 53200 out of memory, which is how Postgres says it.
+    error.as_database_error().and_then(|e| e.code()).as_deref() == Some("53200")
+}
+
+/// Data that the database refuses, as opposed to a database that is in trouble.
+fn is_about_a_row(error: &sqlx::Error) -> bool {
+    // Class 22 data exception, 23 integrity constraint violation.
+    let data = |code: &str| code.starts_with("22") || code.starts_with("23");
+    let refused = error.as_database_error().and_then(|e| e.code()).is_some_and(|code| data(&code));
+    let coding =
+        matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_));
+    refused || coding
 }

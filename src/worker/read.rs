@@ -2,9 +2,9 @@
 //! changed is kept beside the webhooks, so that state can be rebuilt from one table.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
-use super::{Shop, is_collision};
+use super::{Shop, is_about_a_row, is_collision};
 use crate::dispute::{Event, News, Source};
 use crate::engine::{Applied, Input};
 use crate::providers::{Account, Answer, CallLog, Reading, Record};
@@ -56,7 +56,7 @@ pub(super) async fn take_in(
     loop {
         let now = shop.clock.now();
         let mut tx = shop.pool.begin().await?;
-        match absorb(&mut tx, shop, account, std::slice::from_ref(record), source, now).await {
+        match absorb_each(&mut tx, shop, account, std::slice::from_ref(record), source, now).await {
             Ok(mut looked) => {
                 tx.commit().await?;
                 let first = looked.pop().unwrap_or(Looked::NotUnderstood("the record is empty".into()));
@@ -71,8 +71,46 @@ pub(super) async fn take_in(
     }
 }
 
+/// Applies many records in the caller's transaction, all in one turn; when one of them cannot be stored, each in a
+/// turn of its own, so that it holds up no other. One result per record.
+pub(super) async fn absorb_each(
+    conn: &mut PgConnection,
+    shop: &Shop,
+    account: &Account,
+    records: &[Record],
+    source: Source,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Looked>> {
+    let mut together = conn.begin().await?;
+    match absorb(&mut together, shop, account, records, source, now).await {
+        Ok(looked) => {
+            together.commit().await?;
+            return Ok(looked);
+        }
+        Err(error) if is_about_a_row(&error) => together.rollback().await?,
+        Err(error) => return Err(error),
+    }
+    let mut looked = Vec::with_capacity(records.len());
+    for record in records {
+        let mut alone = conn.begin().await?;
+        match absorb(&mut alone, shop, account, std::slice::from_ref(record), source, now).await {
+            Ok(mut one) => {
+                alone.commit().await?;
+                looked.append(&mut one);
+            }
+            Err(error) if is_about_a_row(&error) => {
+                alone.rollback().await?;
+                tracing::error!(account.id = account.account_id, %error, "a provider's record cannot be stored");
+                looked.push(Looked::NotUnderstood(format!("it cannot be stored: {error}")));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(looked)
+}
+
 /// Applies many records in one turn, in the caller's transaction. One result per record.
-pub(super) async fn absorb(
+async fn absorb(
     conn: &mut PgConnection,
     shop: &Shop,
     account: &Account,

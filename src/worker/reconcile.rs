@@ -104,7 +104,7 @@ async fn commit_page(
         let known = watermarks::known_status(&mut tx, due.merchant_id, due.account_id, dispute_ref).await?;
         disputes_found += i64::from(known.is_none());
     }
-    let looked = read::absorb(&mut tx, shop, account, &page.records, Source::Poll, now).await?;
+    let looked = read::absorb_each(&mut tx, shop, account, &page.records, Source::Poll, now).await?;
     let changes_found = looked.iter().filter(|l| changed(l)).count() as i64;
     let listed = Listed {
         changed_until: page.next.is_none().then_some(since),

@@ -13,12 +13,15 @@ use crate::cli::Globals;
 use crate::cli::desk::{Which, dispute_at, now, with_database};
 use crate::cli::show::{at, at_second, left, plain};
 use crate::cli::story;
-use crate::dispute::Dispute;
+use crate::dispute::{Dispute, MerchantId};
+use crate::engine::Inputs;
+use crate::rules::Ruleset;
 use crate::store::alerts::{self, AlertRow};
 use crate::store::disputes::{self, ActionLine, CycleLine, DecisionLine, Entry};
 use crate::store::dossier::{self, AttemptLine};
 use crate::store::evidence::{self, Listed, Named};
 use crate::store::merchants::{self, Merchant};
+use crate::store::rulesets;
 
 /// More than any dispute has; a list without an end is no list.
 const ALERTS_MAX: i64 = 1000;
@@ -37,6 +40,8 @@ struct Dossier {
     dispute: Option<Dispute>,
     cycles: Vec<CycleLine>,
     decisions: Vec<DecisionLine>,
+    /// Of the newest decision, from its inputs and the rules it was made by: what each condition saw.
+    newest_trace: Value,
     actions: Vec<ActionLine>,
     attempts: Vec<AttemptLine>,
     alerts: Vec<AlertRow>,
@@ -62,19 +67,41 @@ async fn read(conn: &mut PgConnection, named: Named) -> anyhow::Result<Dossier> 
         settled_too: true,
         limit: ALERTS_MAX,
     };
+    let decisions = disputes::decisions(conn, Some((merchant_id, dispute_id))).await?;
+    let newest_trace = match decisions.last() {
+        Some(newest) => trace(conn, merchant_id, newest).await?,
+        None => Value::Null,
+    };
     Ok(Dossier {
         merchant: merchants::list(conn).await?.into_iter().find(|m| m.merchant_id == merchant_id),
         provider: named.provider,
         account: named.account,
         dispute: dossier::dispute(conn, merchant_id, dispute_id).await?,
         cycles: dossier::cycles(conn, merchant_id, dispute_id).await?,
-        decisions: disputes::decisions(conn, Some((merchant_id, dispute_id))).await?,
+        decisions,
+        newest_trace,
         actions: disputes::actions(conn, merchant_id, dispute_id).await?,
         attempts: dossier::attempts(conn, merchant_id, dispute_id).await?,
         alerts: alerts::list(conn, &about).await?,
         evidence: evidence::list(conn, merchant_id, dispute_id).await?,
         history: disputes::history(conn, merchant_id, dispute_id).await?,
     })
+}
+
+/// Null when there were no rules, or when this version cannot read what was recorded by another.
+async fn trace(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    decision: &DecisionLine,
+) -> anyhow::Result<Value> {
+    let versions = rulesets::versions(conn, merchant_id).await?;
+    let by = versions.iter().find(|v| Some(v.version) == decision.ruleset_version);
+    let loaded = by.and_then(|v| Ruleset::parse(&v.rules).ok());
+    let inputs = serde_json::from_value::<Inputs>(decision.detail["inputs"].clone()).ok();
+    let trace = loaded
+        .zip(inputs)
+        .map(|(loaded, inputs)| serde_json::to_value(inputs.explain_briefly(&loaded.ruleset)));
+    Ok(trace.transpose()?.unwrap_or_default())
 }
 
 impl Dossier {
@@ -134,7 +161,7 @@ impl Dossier {
         let mut lines: Vec<String> = self.decisions.iter().map(decision).collect();
         if let Some(newest) = self.decisions.last() {
             lines.push(format!("why the last one, at {}:", at_second(newest.at)));
-            lines.extend(conditions(&newest.detail["trace"]));
+            lines.extend(conditions(&self.newest_trace));
         }
         lines
     }

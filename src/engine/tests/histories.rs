@@ -83,8 +83,10 @@ fn end(events: &[Event]) -> (Option<Dispute>, Option<(Stage, RespondBy)>) {
     }
     let owed = world.case.newest.filter(|row| row.cycle.state == CycleState::Open);
     let settled_twice = returns_to_the_end(events);
-    let dispute =
-        world.case.dispute.map(|d| Dispute { closed_at: d.closed_at.filter(|_| !settled_twice), ..d });
+    let dispute = world
+        .case
+        .dispute
+        .map(|d| Dispute { closed_at: d.closed_at.filter(|_| !settled_twice), ..Dispute::clone(&d) });
     (dispute, owed.map(|row| (row.cycle.stage, RespondBy::At(row.cycle.respond_by))))
 }
 

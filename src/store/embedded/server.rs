@@ -17,12 +17,14 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// For a small machine that also runs the engine. `jit` costs more than it gives on queries this short.
-const SETTINGS: [(&str, &str); 10] = [
+const SETTINGS: [(&str, &str); 11] = [
     ("max_connections", "60"),
+    // A turn locks each of its disputes by id.
+    ("max_locks_per_transaction", "256"),
     ("shared_buffers", "128MB"),
     ("work_mem", "8MB"),
     ("maintenance_work_mem", "64MB"),
-    ("wal_compression", "on"),
+    ("wal_compression", "lz4"),
     ("max_wal_size", "1GB"),
     ("checkpoint_timeout", "15min"),
     ("jit", "off"),

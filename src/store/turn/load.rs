@@ -1,4 +1,4 @@
-//! Loads the cases of a turn: each dispute row locked, in id order, and everything a step may look at, one
+//! Loads the cases of a turn: each dispute locked, in id order, and everything a step may look at, one
 //! statement per noun however many disputes there are.
 
 use std::collections::{HashMap, HashSet};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::rows::{self, DISPUTE_COLUMNS};
-use super::{CaseKey, Item, Working, World, columns::column};
+use super::{CaseKey, Item, Working, World, columns::column, lock};
 use crate::dispute::{Dispute, DisputeId, MerchantId};
 use crate::engine::{ActionView, Case, CycleRow, Input, PendingUpload};
 use crate::evidence::Packet;
@@ -32,10 +32,13 @@ pub(super) async fn cases(
     let mut places = Vec::with_capacity(items.len());
     let mut drafts: Vec<Draft> = Vec::new();
     let mut by_key: HashMap<CaseKey, usize> = HashMap::new();
+    let by_ref = items.iter().any(|item| matches!(item.key, CaseKey::Ref { .. }));
     for dispute in known {
         let place = drafts.len();
         by_key.insert(id_key(&dispute.0), place);
-        by_key.insert(ref_key(&dispute.0), place);
+        if by_ref {
+            by_key.insert(ref_key(&dispute.0), place);
+        }
         drafts.push(Draft::known(dispute));
     }
     for item in items {
@@ -120,46 +123,21 @@ async fn lock_disputes(
     conn: &mut PgConnection,
     items: &[Item],
 ) -> sqlx::Result<Vec<(Dispute, Option<DateTime<Utc>>)>> {
-    let mut by_id = (Vec::new(), Vec::new());
-    let mut by_ref = (Vec::new(), Vec::new(), Vec::new());
     let unique: HashSet<&CaseKey> = items.iter().map(|item| &item.key).collect();
-    for key in unique {
-        match key {
-            CaseKey::Id { merchant_id, dispute_id } => {
-                by_id.0.push(*merchant_id);
-                by_id.1.push(*dispute_id);
-            }
-            CaseKey::Ref { merchant_id, account_id, dispute_ref } => {
-                by_ref.0.push(*merchant_id);
-                by_ref.1.push(*account_id);
-                by_ref.2.push(dispute_ref.as_str());
-            }
-        }
+    let locked = lock::disputes(conn, &unique.into_iter().collect::<Vec<_>>()).await?;
+    if locked.is_empty() {
+        return Ok(Vec::new());
     }
-    // Found first, then locked in id order: two turns that share disputes queue up instead of deadlocking.
     // The columns are one constant; the text holds no input.
     let sql = format!(
-        "with wanted as (
-             select d.merchant_id, d.dispute_id
-             from unnest($1::bigint[], $2::bigint[]) as k (m, i)
-             join disputes d on d.merchant_id = k.m and d.dispute_id = k.i
-             union
-             select d.merchant_id, d.dispute_id
-             from unnest($3::bigint[], $4::bigint[], $5::text[]) as k (m, a, r)
-             join disputes d on d.merchant_id = k.m and d.account_id = k.a and d.dispute_ref = k.r
-         )
-         select {DISPUTE_COLUMNS}
-         from disputes
-         where (merchant_id, dispute_id) in (select merchant_id, dispute_id from wanted)
-         order by merchant_id, dispute_id
-         for update"
+        "select {DISPUTE_COLUMNS}
+         from unnest($1::bigint[], $2::bigint[]) with ordinality as k (m, i, place)
+         join disputes on merchant_id = k.m and dispute_id = k.i
+         order by k.place"
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(by_id.0)
-        .bind(by_id.1)
-        .bind(by_ref.0)
-        .bind(by_ref.1)
-        .bind(by_ref.2)
+        .bind(column!(locked, |l| l.1))
+        .bind(column!(locked, |l| l.0))
         .fetch_all(conn)
         .await?;
     rows.iter().map(|row| Ok((rows::dispute(row)?, row.try_get("check_at")?))).collect()
@@ -206,8 +184,10 @@ async fn fill(
             accounts.get(&(draft.merchant_id, draft.account_id)).ok_or_else(|| missing("the account"))?;
         let (attached, pending_uploads) = attached.remove(&key).unwrap_or_default();
         let customer_ref = draft.customer_ref;
-        let dispute =
-            draft.dispute.map(|d| Dispute { customer_ref: customer_ref.or(d.customer_ref.clone()), ..d });
+        let dispute = draft.dispute.map(|mut d| {
+            d.customer_ref = customer_ref.or(d.customer_ref.take());
+            Arc::new(d)
+        });
         let case = Case {
             merchant: merchant.clone(),
             account: account.clone(),
@@ -277,8 +257,12 @@ async fn newest_actions(
     let rows = sqlx::query(
         "select a.merchant_id, a.dispute_id, a.kind, a.subject, a.state, a.note, a.wanted_at
          from unnest($1::bigint[], $2::bigint[], $3::integer[]) as k (m, i, n)
-         join actions a on a.merchant_id = k.m and a.dispute_id = k.i and a.cycle_n = k.n
-         for update of a",
+         -- Each by the index, whatever the table's size was when this was planned.
+         cross join lateral (
+             select * from actions
+             where merchant_id = k.m and dispute_id = k.i and cycle_n = k.n
+             for update
+         ) a",
     )
     .bind(column!(keys, |k| k.0))
     .bind(column!(keys, |k| k.1))

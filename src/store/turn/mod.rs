@@ -1,11 +1,13 @@
-//! A turn: many inputs to many disputes in one transaction. Loads the cases with their dispute rows locked,
+//! A turn: many inputs to many disputes in one transaction. Loads the cases with their disputes locked,
 //! runs the pure step over each input, and writes what it said, set-wise. Every way in (webhook, poll,
 //! receipt, wake, a person's order) goes through here, so there is one place where state changes.
 
 mod columns;
 mod load;
+mod lock;
 pub(crate) mod rows;
 mod save;
+mod save_actions;
 mod save_effects;
 mod world;
 
@@ -13,8 +15,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::dispute::{AccountId, DisputeId, MerchantId};
-use crate::engine::{Applied, Case, Effect, HistoryKind, Input, Outcome, step};
+use crate::engine::{Applied, Case, Effect, HistoryKind, Input, Outcome, advance};
 
+pub use lock::dispute as lock_dispute;
 pub use world::{FactsPull, World, set_kill_switch, wake_merchant};
 
 /// Which dispute an input is for.
@@ -103,8 +106,7 @@ pub async fn take(
 }
 
 fn run(work: &mut Working, item: Item, now: DateTime<Utc>) -> Turned {
-    let (case, outcome) = step(work.case.clone(), &item.input, now);
-    work.case = case;
+    let outcome = advance(&mut work.case, &item.input, now);
     let turned = Turned {
         dispute_id: work.case.dispute.as_ref().map(|d| d.dispute_id),
         applied: outcome.applied.clone(),

@@ -1,15 +1,15 @@
 //! Writes what changed of disputes and cycles, one statement per noun; then what the steps said.
 //! Decides nothing: what it is given is what is written.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres};
 
 use super::columns::column;
 use super::rows::respond_by_kind;
 use super::{Working, World, save_effects};
-use crate::dispute::{Dispute, DisputeId, RespondBy};
+use crate::dispute::{Dispute, RespondBy};
 use crate::engine::{Case, CycleRow};
 
 pub(super) async fn cases(
@@ -22,28 +22,35 @@ pub(super) async fn cases(
     let cases: Vec<&Case> = working.iter().filter(changed).map(|w| &w.case).collect();
     disputes(conn, &cases, now).await?;
     follow(conn, &cases).await?;
-    let rows: Vec<(&Case, &CycleRow)> = working.iter().flat_map(changed_cycles).collect();
-    let known: HashSet<(DisputeId, i32)> =
-        working.iter().filter_map(|w| Some((w.case.dispute_id, w.before.newest.as_ref()?.cycle.n))).collect();
     // Cycles that ended go first: one open cycle per dispute at a time, also between two statements.
-    let (ended, open): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, row)| row.cycle.wake_at.is_none());
+    let rows = working.iter().flat_map(changed_cycles);
+    let (ended, open): (Vec<_>, Vec<_>) = rows.partition(|changed| changed.row.cycle.wake_at.is_none());
     for group in [ended, open] {
-        let known = |(case, row): &(&Case, &CycleRow)| known.contains(&(case.dispute_id, row.cycle.n));
-        let (known, new): (Vec<_>, Vec<_>) = group.into_iter().partition(known);
-        cycles(conn, UPDATE_CYCLES, &known).await?;
-        cycles(conn, INSERT_CYCLES, &new).await?;
+        let (known, new): (Vec<_>, Vec<_>) = group.into_iter().partition(|changed| changed.loaded.is_some());
+        update_cycles(conn, &known).await?;
+        insert_cycles(conn, &new).await?;
     }
     save_effects::all(conn, world, working, now).await
 }
 
-fn changed_cycles(w: &Working) -> impl Iterator<Item = (&Case, &CycleRow)> {
+struct ChangedCycle<'a> {
+    case: &'a Case,
+    row: &'a CycleRow,
+    /// The same cycle as it was loaded.
+    loaded: Option<&'a CycleRow>,
+}
+
+fn changed_cycles(w: &Working) -> impl Iterator<Item = ChangedCycle<'_>> {
     let newest = w.case.newest.iter().filter(|_| w.case.newest != w.before.newest);
-    w.case.ended.iter().chain(newest).map(|row| (&w.case, row))
+    w.case.ended.iter().chain(newest).map(|row| {
+        let loaded = w.before.newest.as_ref().filter(|before| before.cycle.n == row.cycle.n);
+        ChangedCycle { case: &w.case, row, loaded }
+    })
 }
 
 async fn disputes(conn: &mut PgConnection, cases: &[&Case], now: DateTime<Utc>) -> sqlx::Result<()> {
     let rows: Vec<(&Dispute, Option<DateTime<Utc>>)> =
-        cases.iter().filter_map(|case| Some((case.dispute.as_ref()?, case.check_at))).collect();
+        cases.iter().filter_map(|case| Some((case.dispute.as_deref()?, case.check_at))).collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -95,7 +102,7 @@ async fn follow(conn: &mut PgConnection, cases: &[&Case]) -> sqlx::Result<()> {
     let alone: Vec<&Dispute> = cases
         .iter()
         .filter(|case| case.account.capabilities.own_id_per_stage)
-        .filter_map(|case| case.dispute.as_ref())
+        .filter_map(|case| case.dispute.as_deref())
         .filter(|d| d.follows_ref.is_none() && d.payment_ref.is_some())
         .collect();
     if alone.is_empty() {
@@ -167,35 +174,44 @@ const UPSERT_DISPUTES: &str = "
         check_at = excluded.check_at,
         seen_at = excluded.seen_at";
 
-async fn cycles(conn: &mut PgConnection, sql: &'static str, rows: &[(&Case, &CycleRow)]) -> sqlx::Result<()> {
+async fn insert_cycles(conn: &mut PgConnection, rows: &[ChangedCycle<'_>]) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let plans: Vec<String> = rows
-        .iter()
-        .map(|(_, row)| serde_json::to_string(&row.plan).expect("a plan is text, numbers and instants"))
-        .collect();
-    sqlx::query(sql)
-        .bind(column!(rows, |r| r.0.merchant.merchant_id))
-        .bind(column!(rows, |r| r.0.dispute_id))
-        .bind(column!(rows, |r| r.1.cycle.n))
-        .bind(column!(rows, |r| r.1.cycle.stage.as_str()))
-        .bind(column!(rows, |r| r.1.cycle.state.as_str()))
-        .bind(column!(rows, |r| r.1.cycle.opened_at))
-        .bind(column!(rows, |r| r.1.cycle.respond_by))
-        .bind(column!(rows, |r| r.1.cycle.response.map(|response| response.as_str())))
-        .bind(column!(rows, |r| r.1.cycle.answered_at))
-        .bind(column!(rows, |r| r.1.cycle.ended_at))
-        .bind(column!(rows, |r| r.1.cycle.wake_at))
-        .bind(&plans)
-        .bind(column!(rows, |r| r.1.plan.answer.word()))
-        .bind(column!(rows, |r| r.1.plan.rule_id.as_deref()))
-        .bind(column!(rows, |r| r.1.plan.act_at))
-        .bind(column!(rows, |r| r.1.plan.page_at))
-        .bind(column!(rows, |r| r.1.plan.paged_at))
-        .execute(conn)
-        .await?;
+    bind_cycles(INSERT_CYCLES, rows).execute(conn).await?;
     Ok(())
+}
+
+async fn update_cycles(conn: &mut PgConnection, rows: &[ChangedCycle<'_>]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let loaded = column!(rows, |r| r.loaded.and_then(|before| before.cycle.wake_at));
+    bind_cycles(UPDATE_CYCLES, rows).bind(loaded).execute(conn).await?;
+    Ok(())
+}
+
+fn bind_cycles<'q>(sql: &'static str, rows: &'q [ChangedCycle<'_>]) -> Query<'q, Postgres, PgArguments> {
+    let plan =
+        |row: &CycleRow| serde_json::to_string(&row.plan).expect("a plan is text, numbers and instants");
+    sqlx::query(sql)
+        .bind(column!(rows, |r| r.case.merchant.merchant_id))
+        .bind(column!(rows, |r| r.case.dispute_id))
+        .bind(column!(rows, |r| r.row.cycle.n))
+        .bind(column!(rows, |r| r.row.cycle.stage.as_str()))
+        .bind(column!(rows, |r| r.row.cycle.state.as_str()))
+        .bind(column!(rows, |r| r.row.cycle.opened_at))
+        .bind(column!(rows, |r| r.row.cycle.respond_by))
+        .bind(column!(rows, |r| r.row.cycle.response.map(|response| response.as_str())))
+        .bind(column!(rows, |r| r.row.cycle.answered_at))
+        .bind(column!(rows, |r| r.row.cycle.ended_at))
+        .bind(column!(rows, |r| r.row.cycle.wake_at))
+        .bind(column!(rows, |r| plan(r.row)))
+        .bind(column!(rows, |r| r.row.plan.answer.word()))
+        .bind(column!(rows, |r| r.row.plan.rule_id.as_deref()))
+        .bind(column!(rows, |r| r.row.plan.act_at))
+        .bind(column!(rows, |r| r.row.plan.page_at))
+        .bind(column!(rows, |r| r.row.plan.paged_at))
 }
 
 const INSERT_CYCLES: &str = "
@@ -211,7 +227,8 @@ const INSERT_CYCLES: &str = "
         as u (m, i, n, stage, state, opened_at, respond_by, response, answered_at, ended_at, wake_at, plan,
             plan_kind, rule_id, act_at, page_at, paged_at)";
 
-/// For rows that were loaded: cheaper than an insert that finds each row there.
+/// For rows that were loaded: cheaper than an insert that finds each row there. A cycle that somebody had woken
+/// since it was loaded (new rules, facts, evidence, the kill switch) stays woken: this turn has not seen why.
 const UPDATE_CYCLES: &str = "
     update cycles c set
         state = u.state,
@@ -219,7 +236,11 @@ const UPDATE_CYCLES: &str = "
         response = u.response,
         answered_at = u.answered_at,
         ended_at = u.ended_at,
-        wake_at = u.wake_at,
+        wake_at = case
+            when u.wake_at is not null and c.wake_at is distinct from u.loaded_wake_at
+            then least(c.wake_at, u.wake_at)
+            else u.wake_at
+        end,
         plan = u.plan::json,
         plan_kind = u.plan_kind,
         rule_id = u.rule_id,
@@ -229,7 +250,7 @@ const UPDATE_CYCLES: &str = "
     from unnest(
         $1::bigint[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
         $8::text[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[],
-        $14::text[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[])
+        $14::text[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[])
         as u (m, i, n, stage, state, opened_at, respond_by, response, answered_at, ended_at, wake_at, plan,
-            plan_kind, rule_id, act_at, page_at, paged_at)
+            plan_kind, rule_id, act_at, page_at, paged_at, loaded_wake_at)
     where c.merchant_id = u.m and c.dispute_id = u.i and c.n = u.n";

@@ -1,16 +1,14 @@
-//! Writes what the steps of a turn said: history, decisions, packets, actions wanted and cancelled, alerts.
+//! Writes what the steps of a turn said: history, decisions, alerts, and by its neighbour the actions.
 //! Decides nothing: what it is given is what is written.
-
-use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::columns::column;
+use super::save_actions::{self, Want};
 use super::{Said, Working, World};
 use crate::dispute::FraudNotice;
-use crate::engine::{ActionKind, Alert, Case, Decision, Effect, HistoryEntry};
-use crate::evidence::Packet;
+use crate::engine::{Alert, Case, Decision, Effect, HistoryEntry};
 
 pub(super) async fn all(
     conn: &mut PgConnection,
@@ -22,22 +20,11 @@ pub(super) async fn all(
     decisions(conn, world, working, now).await?;
     let mut gathered = Gathered::default();
     working.iter().for_each(|w| gathered.gather(w));
-    cancel(conn, &gathered.cancels).await?;
-    want(conn, world, &gathered.wants, now).await?;
+    save_actions::cancel(conn, &gathered.cancels).await?;
+    save_actions::want(conn, world, &gathered.wants, now).await?;
     resolve(conn, &gathered.resolves).await?;
     tell(conn, world, &gathered.alerts, now).await?;
     notices(conn, &gathered.notices).await
-}
-
-struct Want<'a> {
-    case: &'a Case,
-    /// The cycle had such an action before this turn.
-    again: bool,
-    kind: ActionKind,
-    subject: &'a str,
-    cycle_n: i32,
-    packet: Option<&'a Packet>,
-    due_at: DateTime<Utc>,
 }
 
 /// The effects of a whole turn by kind, in order, each with its case.
@@ -59,9 +46,12 @@ impl<'a> Gathered<'a> {
                 Effect::Want { kind, subject, cycle_n, packet, due_at } => {
                     let packet = packet.as_ref();
                     let again = w.before.action(*kind, subject).is_some();
+                    let of_loaded = w.before.newest.as_ref().is_some_and(|row| row.cycle.n == *cycle_n);
+                    let first = !of_loaded || w.before.actions.is_empty();
                     self.wants.push(Want {
                         case,
                         again,
+                        first,
                         kind: *kind,
                         subject,
                         cycle_n: *cycle_n,
@@ -163,138 +153,6 @@ async fn decisions(
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// Only what was never sent can be cancelled; what was sent is settled by reading the provider's record.
-async fn cancel(conn: &mut PgConnection, rows: &[(&Case, i32, &str)]) -> sqlx::Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "update actions a
-         set state = 'cancelled', due_at = null, note = u.why
-         from unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[]) as u (m, i, n, why)
-         where a.merchant_id = u.m and a.dispute_id = u.i and a.cycle_n = u.n and a.state = 'wanted'",
-    )
-    .bind(column!(rows, |r| r.0.merchant.merchant_id))
-    .bind(column!(rows, |r| r.0.dispute_id))
-    .bind(column!(rows, |r| r.1))
-    .bind(column!(rows, |r| r.2))
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-async fn want(
-    conn: &mut PgConnection,
-    world: &World,
-    wants: &[Want<'_>],
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    // The last word on one action of a cycle counts; earlier ones of the same turn were never seen by anybody.
-    let mut seen = HashSet::new();
-    let mut rows: Vec<&Want<'_>> = wants
-        .iter()
-        .rev()
-        .filter(|w| seen.insert((w.case.dispute_id, w.cycle_n, w.kind, w.subject)))
-        .collect();
-    rows.reverse();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let packets = packets(conn, world, &rows, now).await?;
-    let ids = world.ids.take(conn, rows.len()).await?;
-    let columns = (
-        column!(rows, |w| w.case.merchant.merchant_id),
-        column!(rows, |w| w.case.dispute_id),
-        column!(rows, |w| w.cycle_n),
-        column!(rows, |w| w.kind.as_str()),
-        column!(rows, |w| w.subject),
-        column!(rows, |w| w.due_at),
-    );
-    // Only what the cycle had already can be wanted again.
-    let again = rows.iter().any(|w| w.again);
-    let rearm = sqlx::query(REARM)
-        .bind(&columns.0)
-        .bind(&columns.1)
-        .bind(&columns.2)
-        .bind(&columns.3)
-        .bind(&columns.4)
-        .bind(&columns.5)
-        .bind(&packets)
-        .bind(now);
-    if again {
-        rearm.execute(&mut *conn).await?;
-    }
-    sqlx::query(
-        "insert into actions (merchant_id, dispute_id, cycle_n, kind, subject, due_at, packet_id, action_id, account_id,
-             irreversible, state, fence, generation, attempts, wanted_at)
-         select m, i, n, kind, subject, due_at, packet, a, account, irreversible, 'wanted', 0, 1, 0, $11
-         from unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[],
-             $8::bigint[], $9::bigint[], $10::boolean[])
-             as u (m, i, n, kind, subject, due_at, packet, a, account, irreversible)
-         on conflict do nothing",
-    )
-    .bind(columns.0)
-    .bind(columns.1)
-    .bind(columns.2)
-    .bind(columns.3)
-    .bind(columns.4)
-    .bind(columns.5)
-    .bind(packets)
-    .bind(ids)
-    .bind(column!(rows, |w| w.case.account.account_id))
-    .bind(column!(rows, |w| w.kind.irreversible()))
-    .bind(now)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// An intent that was refused, cancelled, or is repeatable is wanted again under a new generation, unless
-/// another irreversible one of the same cycle is alive (P4). What is alive itself stays as it is.
-const REARM: &str = "
-    update actions a
-    set state = 'wanted', due_at = u.due_at, packet_id = coalesce(u.packet, a.packet_id), wanted_at = $8,
-        done_at = null, note = null, sent_at = null, attempts = 0, generation = a.generation + 1
-    from unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
-        as u (m, i, n, kind, subject, due_at, packet)
-    where a.merchant_id = u.m and a.dispute_id = u.i and a.cycle_n = u.n and a.kind = u.kind and a.subject = u.subject
-        and (a.state in ('refused', 'cancelled') or (not a.irreversible and a.state in ('wanted', 'done')))
-        and (not a.irreversible or not exists (
-            select 1 from actions o
-            where o.merchant_id = u.m and o.dispute_id = u.i and o.cycle_n = u.n
-                and o.irreversible and o.state in ('wanted', 'sent', 'unknown', 'done')))";
-
-/// Freezes the packets of the wants that carry one; `None` for the others.
-async fn packets(
-    conn: &mut PgConnection,
-    world: &World,
-    wants: &[&Want<'_>],
-    now: DateTime<Utc>,
-) -> sqlx::Result<Vec<Option<i64>>> {
-    let rows: Vec<(&Want<'_>, &Packet)> = wants.iter().filter_map(|w| Some((*w, w.packet?))).collect();
-    if rows.is_empty() {
-        return Ok(vec![None; wants.len()]);
-    }
-    let ids = world.ids.take(conn, rows.len()).await?;
-    sqlx::query(
-        "insert into packets (merchant_id, packet_id, dispute_id, cycle_n, digest, packet, made_at)
-         select m, p, i, n, digest, packet::json, $7
-         from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::integer[], $5::bytea[], $6::text[])
-             as u (m, p, i, n, digest, packet)",
-    )
-    .bind(column!(rows, |r| r.0.case.merchant.merchant_id))
-    .bind(&ids)
-    .bind(column!(rows, |r| r.0.case.dispute_id))
-    .bind(column!(rows, |r| r.0.cycle_n))
-    .bind(column!(rows, |r| r.1.digest().to_vec()))
-    .bind(column!(rows, |r| serde_json::to_string(r.1).expect("a packet is text, lists and numbers")))
-    .bind(now)
-    .execute(conn)
-    .await?;
-    let mut ids = ids.into_iter();
-    Ok(wants.iter().map(|w| w.packet.and_then(|_| ids.next())).collect())
 }
 
 async fn resolve(conn: &mut PgConnection, rows: &[(&Case, i32, &str)]) -> sqlx::Result<()> {

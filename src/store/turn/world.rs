@@ -170,14 +170,25 @@ pub async fn set_kill_switch(
     Ok(())
 }
 
-/// Every open cycle of the merchant is looked at again, now. Returns how many.
+/// Every open cycle of the merchant is looked at again, now. Returns how many. One that is due already is moved by
+/// the smallest step: a turn that has it in hand sees that it was woken after it was loaded.
 pub async fn wake_merchant(
     conn: &mut PgConnection,
     merchant_id: MerchantId,
     now: DateTime<Utc>,
 ) -> sqlx::Result<u64> {
     let done = sqlx::query(
-        "update cycles set wake_at = $2 where merchant_id = $1 and state = 'open' and wake_at > $2",
+        "with woken as (
+             select merchant_id, dispute_id, n
+             from cycles
+             where merchant_id = $1 and state = 'open'
+             -- In the order in which turns write.
+             order by dispute_id
+             for update)
+         update cycles c
+         set wake_at = least(c.wake_at - interval '1 microsecond', $2)
+         from woken l
+         where c.merchant_id = l.merchant_id and c.dispute_id = l.dispute_id and c.n = l.n",
     )
     .bind(merchant_id)
     .bind(now)

@@ -29,8 +29,8 @@ async fn a_backlog_is_worked_off_earliest_deadline_first() {
     // Nobody looks for two days. All that people hear then is heard in the order in which it matters.
     stage.clock.advance(hours(60));
     stage.engine.shop.settings.batch = 1;
-    let mut backlog = Backlog::default();
-    while let Stepped::Did(_) = worker::wake(&stage.engine.shop, &mut backlog).await.unwrap() {}
+    let backlog = Backlog::default();
+    while let Stepped::Did(_) = worker::wake(&stage.engine.shop, &backlog).await.unwrap() {}
     let respond_by: Vec<chrono::DateTime<chrono::Utc>> = sqlx::query_scalar(
         "select c.respond_by
          from history h
@@ -54,10 +54,10 @@ async fn second(stage: &Stage) -> app::Engine {
     app::start(&config, opened, stage.clock.clone()).await.unwrap()
 }
 
-async fn all_steps(shop: &Shop, backlog: &tokio::sync::Mutex<Backlog>) -> bool {
+async fn all_steps(shop: &Shop, backlog: &Backlog) -> bool {
     let done = [
         worker::apply(shop).await.unwrap(),
-        worker::wake(shop, &mut *backlog.lock().await).await.unwrap(),
+        worker::wake(shop, backlog).await.unwrap(),
         worker::act(shop).await.unwrap(),
     ];
     let now = shop.clock.now();
@@ -78,7 +78,7 @@ async fn four_workers_of_two_processes_do_everything_once() {
         shops.push(other.shop.clone());
     }
     shops.iter_mut().for_each(|shop| shop.settings.batch = 7);
-    let backlogs: Vec<_> = shops.iter().map(|_| tokio::sync::Mutex::new(Backlog::default())).collect();
+    let backlogs: Vec<_> = shops.iter().map(|_| Backlog::default()).collect();
     let made: Vec<String> =
         (0..40).map(|n| stage.create(fraud([STRIPE, RAZORPAY][n % 2], hours(96)))).collect();
     for _ in 0..2 {
@@ -168,7 +168,7 @@ async fn orders_wakes_and_webhooks_about_the_same_disputes_never_deadlock() {
     for worker in 0..3u64 {
         let shop = shop.clone();
         tasks.spawn(async move {
-            let backlog = tokio::sync::Mutex::new(Backlog::default());
+            let backlog = Backlog::default();
             while all_steps(&shop, &backlog).await {}
             _ = worker;
         });

@@ -241,7 +241,7 @@ async fn what_changed_while_a_call_was_on_its_way_counts_once_the_call_has_had_n
     let mut stage = Stage::new().await;
     let dispute_ref = stage.open(fraud(RAZORPAY, hours(96))).await;
     stage.clock.advance(hours(1));
-    worker::wake(&stage.engine.shop, &mut Backlog::default()).await.unwrap();
+    worker::wake(&stage.engine.shop, &Backlog::default()).await.unwrap();
     // A process marks the call as sent and dies before it leaves. It is missed when the record has proved that.
     let mut conn = stage.db.pool.acquire().await.unwrap();
     let now = stage.clock.now();

@@ -12,6 +12,7 @@ mod rows_people;
 mod stage;
 mod storms;
 mod upheld;
+mod wakes;
 
 /// Whether this is `bin/test --long`.
 fn is_long() -> bool {

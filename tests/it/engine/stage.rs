@@ -166,7 +166,7 @@ impl Stage {
             let shop = &self.engine.shop;
             let steps = [
                 worker::apply(shop).await.unwrap(),
-                worker::wake(shop, &mut self.backlog).await.unwrap(),
+                worker::wake(shop, &self.backlog).await.unwrap(),
                 worker::act(shop).await.unwrap(),
                 worker::reconcile_fetches(shop).await.unwrap(),
                 worker::reconcile_disputes(shop).await.unwrap(),

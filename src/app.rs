@@ -28,7 +28,7 @@ use crate::store::accounts::{self, AccountDirectory, ConfiguredAccount};
 use crate::store::ids::Ids;
 use crate::store::seal::SealingKey;
 use crate::store::turn::{FactsPull, World};
-use crate::store::{self, Opened, deliveries};
+use crate::store::{self, Opened, deliveries, moved_clock};
 use crate::worker::facts::FactsAsker;
 use crate::worker::notify::Notifier;
 use crate::worker::{self, Backlog, Bell, Bells, Calls, Pace, Pass, Settings, Shop, Stepped};
@@ -69,6 +69,7 @@ pub async fn start(config: &Config, opened: Opened, clock: Clock) -> anyhow::Res
     let registry = Registry::new(&config.providers, clock.clone())?;
     let directory = AccountDirectory::new(sealing_key(config)?);
     let mut conn = opened.pool.acquire().await?;
+    keep_to_its_clock(&mut conn, &clock).await.with_context(|| format!("cannot work on {}", opened.shown))?;
     configure(&mut conn, config, &rules, &ids, &directory, &clock).await?;
     drop(conn);
     let shop = shop(config, &opened, clock, ids, registry, directory)?;
@@ -89,6 +90,16 @@ pub async fn start(config: &Config, opened: Opened, clock: Clock) -> anyhow::Res
     let roles = engine.start_worker(config);
     engine.start_http(config, roles).await?;
     Ok(engine)
+}
+
+/// What was made on a moved clock would be taken for the past or the future by the machine's.
+async fn keep_to_its_clock(conn: &mut PgConnection, clock: &Clock) -> anyhow::Result<()> {
+    if clock.away().is_none() && moved_clock::away(conn).await?.is_some() {
+        bail!(
+            "it belongs to `respondby demo` and lives by a moved clock: give the engine a database of its own"
+        );
+    }
+    Ok(())
 }
 
 /// The key that secrets are sealed with. Without one in the configuration there can be no accounts.

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use super::Globals;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Globals, show};
 use crate::demo;
 
 #[derive(Debug, clap::Args)]
@@ -40,10 +42,10 @@ pub(super) async fn run(args: Args, _globals: &Globals) -> anyhow::Result<ExitCo
 
 async fn play(args: &Args, dir: &std::path::Path) -> anyhow::Result<ExitCode> {
     let started = std::time::Instant::now();
-    let played = demo::play(dir, &args.listen, &mut |line| println!("{line}")).await?;
+    let mut played = demo::play(dir, &args.listen, &mut |line| println!("{line}")).await?;
     println!("a month in {:.1} s", started.elapsed().as_secs_f64());
     if args.serve {
-        stay(&played, dir).await?;
+        stay(&mut played, dir).await?;
     }
     let kept = played.broken.is_empty();
     played.stage.end().await?;
@@ -51,17 +53,30 @@ async fn play(args: &Args, dir: &std::path::Path) -> anyhow::Result<ExitCode> {
 }
 
 /// Says where everything is, and waits for Ctrl-C.
-async fn stay(played: &demo::Played, dir: &std::path::Path) -> anyhow::Result<()> {
-    let stage = &played.stage;
+async fn stay(played: &mut demo::Played, dir: &std::path::Path) -> anyhow::Result<()> {
+    // Listened for before anybody is told of it.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+    let stage = &mut played.stage;
+    let control = stage.sandbox().control_url();
     println!();
-    println!("Everything is running still, until Ctrl-C:");
+    println!("Everything goes on from {}, at its own pace, until Ctrl-C:", show::at(stage.clock.now()));
     if let Some(address) = stage.engine.address {
         println!("  webhooks   http://{address}/webhooks/stripe/acme and /webhooks/razorpay/bazaar");
         println!("  health     http://{address}/healthz, /readyz, /metrics");
     }
     println!("  Stripe     {}", stage.sandbox().stripe_url());
     println!("  Razorpay   {}", stage.sandbox().razorpay_url());
-    println!("  control    {}/_sandbox", stage.sandbox().control_url());
+    println!("  control    {control}/_sandbox");
     println!("  look       respondby --config {}/respondby.toml disputes list", dir.display());
-    tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")
+    println!(
+        "             (all commands with this --config live by the demo's clock; no other database does)"
+    );
+    println!(
+        "  a dispute  curl {control}/_sandbox/disputes --json '{{\"provider\":\"stripe\",\"amount\":2500}}'"
+    );
+    println!("  an hour on curl {control}/_sandbox/clock --json '{{\"advance_s\":3600}}'");
+    if std::env::var_os("DATABASE_URL").is_some() {
+        println!("  mind       DATABASE_URL is set in this shell, and commands follow it: unset it first");
+    }
+    stage.go_on(async { _ = interrupt.recv().await }).await
 }

@@ -9,7 +9,7 @@ mod script;
 mod stage;
 mod tell;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::Context;
@@ -17,7 +17,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
 use crate::engine::{Cause, Input, Order};
-use crate::sandbox::{NewDispute, ProviderKind};
+use crate::sandbox::{ExtraWebhook, NewDispute, ProviderKind};
+use crate::store::disputes::Entry;
 use crate::store::evidence::{Form, NewEvidence};
 use crate::store::facts::{self, NewFacts};
 use crate::store::turn::{self, CaseKey, Item};
@@ -45,6 +46,7 @@ pub async fn play(dir: &Path, listen: &str, say: &mut (dyn FnMut(&str) + Send)) 
         names: Names::default(),
         told_until: stage::start_of_month(),
         told: HashSet::new(),
+        decided: HashMap::new(),
         say,
     };
     play.introduce();
@@ -66,6 +68,8 @@ struct Play<'a> {
     names: Names,
     told_until: DateTime<Utc>,
     told: HashSet<i64>,
+    /// What was decided last of each dispute, in words.
+    decided: HashMap<String, String>,
     say: &'a mut (dyn FnMut(&str) + Send),
 }
 
@@ -102,13 +106,19 @@ impl Play<'_> {
             if !self.told.insert(entry.history_id) {
                 continue;
             }
-            if let Some(what) = tell::words(&entry) {
+            if let Some(what) = tell::words(&entry).filter(|what| !self.said_before(&entry, what)) {
                 let name = self.names.of(&entry.dispute_ref);
                 (self.say)(&tell::line(entry.at, &entry.provider, name, &what));
             }
         }
         self.told_until = now;
         Ok(())
+    }
+
+    /// A decision is written down again when it acts; nobody needs to read it twice.
+    fn said_before(&mut self, entry: &Entry, what: &str) -> bool {
+        entry.kind == "decided"
+            && self.decided.insert(entry.dispute_ref.clone(), what.to_owned()).as_deref() == Some(what)
     }
 
     async fn act(&mut self, scene: Scene) -> anyhow::Result<()> {
@@ -138,15 +148,7 @@ impl Play<'_> {
                 self.stage.control.add_api_fault(fault);
             }
             Act::WebhookTrouble(fault) => self.stage.control.add_webhook_fault(fault),
-            Act::Sends { what, webhook } => {
-                self.stage.control.send_extra(&webhook)?;
-                (self.say)(&tell::line(
-                    now,
-                    webhook.provider.as_str(),
-                    "-",
-                    &format!("somebody sends {what}"),
-                ));
-            }
+            Act::Sends { what, webhook } => self.send(what, &webhook).await?,
             Act::Person { name, who, command } => {
                 self.order(name, Order { by: who.to_owned(), command }).await?
             }
@@ -159,6 +161,22 @@ impl Play<'_> {
         }
         self.stage.settle().await?;
         self.tell().await
+    }
+
+    async fn send(&mut self, what: &str, webhook: &ExtraWebhook) -> anyhow::Result<()> {
+        let now = self.stage.clock.now();
+        self.stage.control.send_extra(webhook)?;
+        self.stage.settle().await?;
+        let sent = self.stage.control.webhooks();
+        let answered = sent.last().and_then(|webhook| webhook.attempts.last()).and_then(|a| a.status);
+        let came = match answered {
+            Some(200) => "signed well, so it is kept, and quarantined for a person".to_owned(),
+            Some(status) => format!("refused with {status}, and nothing is kept"),
+            None => "not answered".to_owned(),
+        };
+        let line = tell::line(now, webhook.provider.as_str(), "-", &format!("somebody sends {what}: {came}"));
+        (self.say)(&line);
+        Ok(())
     }
 
     fn reference(&self, name: &str) -> anyhow::Result<String> {

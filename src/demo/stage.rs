@@ -1,17 +1,23 @@
 //! What the demo plays on: an embedded Postgres of its own, the stand-ins, the engine with its intake on a real
 //! port, all on one moved clock. The engine is configured by a file, as a user's would be.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::app::{self, Engine};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::sandbox::{Control, ProviderKind, Sandbox, SandboxAccount, SandboxConfig};
+use crate::store::{Opened, moved_clock};
 use crate::worker::{self, Backlog, Stepped};
 use crate::{observe, store};
+
+/// How often work is looked for once the month is over.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Made-up secrets of made-up merchants: they open nothing. A test greps the demo's output for them.
 pub const SECRETS: [(&str, &str); 5] = [
@@ -57,7 +63,11 @@ impl Stage {
         }
         // The demo takes the worker's steps itself, one after the other, so that a month passes in seconds.
         config.worker.roles = vec![crate::config::Role::Intake];
+        // Whatever the environment says: the demo plays on a database of its own, and on no other.
+        config.database.url = None;
+        config.database.data_dir = Some(dir.join("database"));
         let opened = store::open(&config.database).await.context("cannot start the demo's database")?;
+        live_by(&clock, &opened).await?;
         let engine = app::start(&config, opened, clock.clone()).await?;
         let control = sandbox.control();
         let address = engine.address.context("the engine takes webhooks")?;
@@ -112,11 +122,41 @@ impl Stage {
         }
     }
 
+    /// Time goes on at its own pace, and everything with it, until `stop` is done. Whoever moves the clock (the
+    /// stand-ins can) is followed, and so are the commands beside it.
+    pub async fn go_on(&mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        self.clock.run();
+        tokio::pin!(stop);
+        loop {
+            self.settle().await?;
+            self.control.tick();
+            if let Some(away) = self.clock.away() {
+                let mut conn = self.engine.shop.pool.acquire().await?;
+                moved_clock::follow(&mut conn, away).await?;
+            }
+            tokio::select! {
+                () = &mut stop => return Ok(()),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
     pub async fn end(self) -> anyhow::Result<()> {
         self.engine.stop().await?;
         self.sandbox.shutdown().await;
         Ok(())
     }
+}
+
+/// Before anything else is written: what is played on a moved clock must never be taken for real.
+async fn live_by(clock: &Clock, opened: &Opened) -> anyhow::Result<()> {
+    store::migrate(&opened.pool).await?;
+    let mut conn = opened.pool.acquire().await?;
+    if let Some(away) = clock.away() {
+        let new = moved_clock::set_up(&mut conn, away).await?;
+        ensure!(new, "{} holds accounts already: the demo wants a database of its own", opened.shown);
+    }
+    Ok(())
 }
 
 fn next(step: &Stepped) -> Option<DateTime<Utc>> {
@@ -169,7 +209,8 @@ every_s = 21600
 calls_per_s = 100.0
 [log]
 format = "pretty"
-filter = "warn"
+# The month is told on standard output: what people would be told by mail or pager is in it.
+filter = "error,respondby::worker::notify=off"
 
 [[merchant]]
 name = "acme"

@@ -122,8 +122,8 @@ fn is_short_of_locks(error: &sqlx::Error) -> bool {
 
 /// Data that the database refuses, as opposed to a database that is in trouble.
 fn is_about_a_row(error: &sqlx::Error) -> bool {
-    // Class 22 data exception, 23 integrity constraint violation.
-    let data = |code: &str| code.starts_with("22") || code.starts_with("23");
+    // Class 22 data exception, 23 integrity constraint violation, 54 a limit that a value is beyond.
+    let data = |code: &str| ["22", "23", "54"].iter().any(|class| code.starts_with(class));
     let refused = error.as_database_error().and_then(|e| e.code()).is_some_and(|code| data(&code));
     let coding =
         matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_));

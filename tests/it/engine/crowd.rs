@@ -108,10 +108,19 @@ async fn four_workers_of_two_processes_do_everything_once() {
 
 #[tokio::test]
 async fn one_delivery_that_cannot_be_stored_is_quarantined_alone_and_can_be_sent_round_again() {
+    // Stand for whatever a database may one day refuse: a value that breaks a promise, and one beyond a limit.
+    let promise = "alter table disputes add constraint no_4242 check (amount_minor <> 4242)";
+    let limit = "create function no_4242() returns trigger language plpgsql as $$
+                 begin raise exception 'too large' using errcode = '54000'; end $$;
+                 create trigger no_4242 before insert on disputes for each row when (new.amount_minor = 4242)
+                 execute function no_4242()";
+    refuses_one(promise, "alter table disputes drop constraint no_4242").await;
+    refuses_one(limit, "drop trigger no_4242 on disputes").await;
+}
+
+async fn refuses_one(refuse: &'static str, mend: &'static str) {
     let mut stage = Stage::new().await;
-    // Stands for whatever a database may one day refuse.
-    let refuse = "alter table disputes add constraint no_4242 check (amount_minor <> 4242)";
-    sqlx::query(refuse).execute(&stage.db.pool).await.unwrap();
+    sqlx::raw_sql(refuse).execute(&stage.db.pool).await.unwrap();
     let mut made = Vec::new();
     for n in 0..50 {
         let mut order = fraud(RAZORPAY, hours(96));
@@ -132,7 +141,7 @@ async fn one_delivery_that_cannot_be_stored_is_quarantined_alone_and_can_be_sent
             .await
             .unwrap();
     assert!(note.contains("cannot be stored"), "{note}");
-    sqlx::query("alter table disputes drop constraint no_4242").execute(&stage.db.pool).await.unwrap();
+    sqlx::query(mend).execute(&stage.db.pool).await.unwrap();
     let mut conn = stage.db.pool.acquire().await.unwrap();
     assert_eq!(deliveries::requeue(&mut conn, &[delivery_id]).await.unwrap(), [delivery_id]);
     drop(conn);

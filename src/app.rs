@@ -64,7 +64,9 @@ pub async fn start(config: &Config, opened: Opened, clock: Clock) -> anyhow::Res
     let metrics = Metrics::install();
     let rules = configured_rules(config)?;
     opened.check().await.with_context(|| format!("cannot reach the database {}", opened.shown))?;
-    store::migrate(&opened.pool).await?;
+    store::migrate(&opened.pool)
+        .await
+        .with_context(|| format!("cannot use the database {}", opened.shown))?;
     let ids = Ids::new();
     let registry = Registry::new(&config.providers, clock.clone())?;
     let directory = AccountDirectory::new(sealing_key(config)?);

@@ -1,5 +1,5 @@
 //! Reading a provider's JSON into the shapes of its folder. An object is read from an object alone, although a
-//! struct would also be read from a list, by position; and a mistake is told in words without types.
+//! struct would also be read from a list, by position; and a mistake is told by the field it is in.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,7 +16,7 @@ pub fn read<'a, T: Deserialize<'a>>(json: &'a [u8], what: &str) -> Result<T, Str
     if let Some(found) = no_object(json) {
         return Err(format!("{what} is {found}"));
     }
-    serde_json::from_slice(json).map_err(|error| explain(what, &error))
+    serde_json::from_slice(json).map_err(|error| explain::<T>(json, what, &error))
 }
 
 /// By its first byte, what it is instead.
@@ -32,15 +32,21 @@ fn no_object(json: &[u8]) -> Option<&'static str> {
     })
 }
 
-fn explain(what: &str, error: &serde_json::Error) -> String {
-    let told = error.to_string();
-    let message = match error.is_data() {
-        true => {
+/// Reads once more and keeps the way to each field, which costs too much to be done when all is well.
+fn explain<'a, T: Deserialize<'a>>(json: &'a [u8], what: &str, error: &serde_json::Error) -> String {
+    let again = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_slice(json));
+    let message = match again {
+        Err(found) if error.is_data() => {
+            let path = found.path().to_string();
+            let told = found.into_inner().to_string();
             let told = told.rsplit_once(" at line ").map_or(told.as_str(), |(told, _)| told);
             let told = told.replace("expected i64", "expected a whole number");
-            format!("{what} has another shape than is known: {told}")
+            match path.as_str() {
+                "." => format!("{what} has another shape than is known: {told}"),
+                path => format!("{what} has another shape than is known, at `{path}`: {told}"),
+            }
         }
-        false => format!("{what} is not JSON: {told}"),
+        Ok(_) | Err(_) => format!("{what} is not JSON: {error}"),
     };
     let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     message.chars().take(MESSAGE_CHARS_MAX).map(printable).collect()
@@ -115,20 +121,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn what_is_wrong_is_told_by_its_field() {
         for (json, told) in [
             ("", "it is empty"),
             (" [[1]]", "it is a list: an object is expected"),
             (
                 r#"{"inner":[1]}"#,
-                "it has another shape than is known: invalid type: sequence, expected an object",
+                "it has another shape than is known, at `inner`: invalid type: sequence, expected an object",
             ),
             (
                 r#"{"inner":{"n":1.5}}"#,
-                "it has another shape than is known: invalid type: floating point `1.5`, expected \
+                "it has another shape than is known, at `inner.n`: invalid type: floating point `1.5`, expected \
                  a whole number",
             ),
-            (r#"{"inner":{}}"#, "it has another shape than is known: missing field `n`"),
+            (r#"{"inner":{}}"#, "it has another shape than is known, at `inner`: missing field `n`"),
             ("{", "it is not JSON: EOF while parsing an object at line 1 column 1"),
             ("{} x", "it is not JSON: trailing characters at line 1 column 4"),
         ] {

@@ -460,7 +460,7 @@ const STRIPE: &[Odd] = &[
     (
         "evidence details as a list",
         &[("evidence_details", "[1790000000]")],
-        "quarantined unrecognised: `data.object` has another shape than is known: invalid type: sequence, expected an object",
+        "quarantined unrecognised: `data.object` has another shape than is known, at `evidence_details`: invalid type: sequence, expected an object",
     ),
     (
         "opened in the year 9999",
@@ -534,7 +534,7 @@ const STRIPE: &[Odd] = &[
     (
         "data that is text",
         &[("event.data", "\"none\"")],
-        "quarantined unrecognised: the body has another shape than is known: invalid type: string \"none\", expected an object",
+        "quarantined unrecognised: the body has another shape than is known, at `data`: invalid type: string \"none\", expected an object",
     ),
     (
         "a dispute that is a list",
@@ -563,32 +563,32 @@ const RAZORPAY: &[Odd] = &[
     (
         "beyond 64 bits",
         &[("amount", "100000000000000000000")],
-        "quarantined unrecognised: `payload` has another shape than is known: invalid type: floating point `1e+20`, expected a whole number",
+        "quarantined unrecognised: `payload` has another shape than is known, at `dispute.entity.amount`: invalid type: floating point `1e+20`, expected a whole number",
     ),
     (
         "a fraction",
         &[("amount", "20.5")],
-        "quarantined unrecognised: `payload` has another shape than is known: invalid type: floating point `20.5`, expected a whole number",
+        "quarantined unrecognised: `payload` has another shape than is known, at `dispute.entity.amount`: invalid type: floating point `20.5`, expected a whole number",
     ),
     (
         "an exponent",
         &[("amount", "2e3")],
-        "quarantined unrecognised: `payload` has another shape than is known: invalid type: floating point `2000.0`, expected a whole number",
+        "quarantined unrecognised: `payload` has another shape than is known, at `dispute.entity.amount`: invalid type: floating point `2000.0`, expected a whole number",
     ),
     (
         "an amount in quotes",
         &[("amount", "\"2000\"")],
-        "quarantined unrecognised: `payload` has another shape than is known: invalid type: string \"2000\", expected a whole number",
+        "quarantined unrecognised: `payload` has another shape than is known, at `dispute.entity.amount`: invalid type: string \"2000\", expected a whole number",
     ),
     (
         "no amount",
         &[("amount", "")],
-        "quarantined unrecognised: `payload` has another shape than is known: missing field `amount`",
+        "quarantined unrecognised: `payload` has another shape than is known, at `dispute.entity`: missing field `amount`",
     ),
     (
         "amount null",
         &[("amount", "null")],
-        "quarantined unrecognised: `payload` has another shape than is known: invalid type: null, expected a whole number",
+        "quarantined unrecognised: `payload` has another shape than is known, at `dispute.entity.amount`: invalid type: null, expected a whole number",
     ),
     (
         "a currency nobody has",
@@ -615,7 +615,7 @@ const RAZORPAY: &[Odd] = &[
     (
         "a deadline of words",
         &[("respond_by", "\"tomorrow\"")],
-        "quarantined unrecognised: `payload` has another shape than is known: invalid type: string \"tomorrow\", expected a whole number",
+        "quarantined unrecognised: `payload` has another shape than is known, at `dispute.entity.respond_by`: invalid type: string \"tomorrow\", expected a whole number",
     ),
     (
         "no deadline, though an answer is owed",
@@ -664,7 +664,7 @@ const RAZORPAY: &[Odd] = &[
     (
         "no id",
         &[("id", "")],
-        "quarantined unrecognised: `payload` has another shape than is known: missing field `id`",
+        "quarantined unrecognised: `payload` has another shape than is known, at `dispute.entity`: missing field `id`",
     ),
     (
         "another object",
@@ -699,7 +699,7 @@ const RAZORPAY: &[Odd] = &[
             "event.payload",
             r#"{"dispute":{"entity":["dispute","disp_l","pay_l",2000,"INR",null,1790000000,"open","chargeback",1780000000]}}"#,
         )],
-        "quarantined unrecognised: `payload` has another shape than is known: invalid type: sequence, expected an object",
+        "quarantined unrecognised: `payload` has another shape than is known, at `dispute.entity`: invalid type: sequence, expected an object",
     ),
 ];
 

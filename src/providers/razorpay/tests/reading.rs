@@ -351,5 +351,5 @@ fn the_papers_of_a_payment_take_either_shape() {
     assert!(!record(&empty).evidence_staged);
     let full = with(fixture!("record"), r#""evidence":{"#, r#""evidence":[7],"was":{"#);
     let Reading::Unrecognised { what } = read(Source::Poll, &full) else { panic!("{full} is understood") };
-    assert!(what.contains("invalid type: sequence"), "{what}");
+    assert!(what.contains("at `evidence`: invalid type: sequence"), "{what}");
 }

@@ -314,6 +314,21 @@ impl Engine {
         })
     }
 
+    /// Every kind of step once, by hand: for who moves the clock, instead of the loops.
+    pub async fn step(&self, backlog: &Backlog) -> anyhow::Result<Stepped> {
+        let shop = &self.shop;
+        let steps = [
+            worker::apply(shop).await?,
+            worker::wake(shop, backlog).await?,
+            worker::act(shop).await?,
+            worker::reconcile_fetches(shop).await?,
+            worker::reconcile_disputes(shop).await?,
+            worker::reconcile_accounts(shop).await?,
+            self.notifier.step().await?,
+        ];
+        Ok(steps.into_iter().fold(Stepped::Idle { next_at: None }, Stepped::and))
+    }
+
     async fn start_http(&mut self, config: &Config, roles: Vec<http::Role>) -> anyhow::Result<()> {
         let takes_in = config.worker.roles.contains(&Role::Intake);
         let (clock, ids) = (self.shop.clock.clone(), self.shop.world.ids.clone());

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::sandbox::{Control, ProviderKind, Sandbox, SandboxAccount, SandboxConfig};
 use crate::store::{Opened, moved_clock};
-use crate::worker::{self, Backlog, Stepped};
+use crate::worker::{Backlog, Stepped};
 use crate::{observe, store};
 
 /// How often work is looked for once the month is over.
@@ -86,23 +86,10 @@ impl Stage {
     pub async fn settle(&mut self) -> anyhow::Result<Option<DateTime<Utc>>> {
         loop {
             self.control.flush().await;
-            let shop = &self.engine.shop;
-            let steps = [
-                worker::apply(shop).await?,
-                worker::wake(shop, &self.backlog).await?,
-                worker::act(shop).await?,
-                worker::reconcile_fetches(shop).await?,
-                worker::reconcile_disputes(shop).await?,
-                worker::reconcile_accounts(shop).await?,
-                self.engine.notifier.step().await?,
-            ];
-            let now = self.clock.now();
-            let due = |step: &Stepped| match step {
-                Stepped::Did(_) => true,
-                Stepped::Idle { next_at } => next_at.is_some_and(|at| at <= now),
-            };
-            if !steps.iter().any(due) {
-                return Ok(steps.iter().filter_map(next).min());
+            match self.engine.step(&self.backlog).await? {
+                Stepped::Did(_) => {}
+                Stepped::Idle { next_at: Some(at) } if at <= self.clock.now() => {}
+                Stepped::Idle { next_at } => return Ok(next_at),
             }
         }
     }
@@ -157,13 +144,6 @@ async fn live_by(clock: &Clock, opened: &Opened) -> anyhow::Result<()> {
         ensure!(new, "{} holds accounts already: the demo wants a database of its own", opened.shown);
     }
     Ok(())
-}
-
-fn next(step: &Stepped) -> Option<DateTime<Utc>> {
-    match step {
-        Stepped::Did(_) => None,
-        Stepped::Idle { next_at } => *next_at,
-    }
 }
 
 fn secret(name: &str) -> anyhow::Result<&'static str> {

@@ -37,6 +37,22 @@ pub enum Stepped {
     Idle { next_at: Option<DateTime<Utc>> },
 }
 
+impl Stepped {
+    /// What two steps came to together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Stepped::Did(a), Stepped::Did(b)) => Stepped::Did(a + b),
+            (Stepped::Did(n), Stepped::Idle { .. }) | (Stepped::Idle { .. }, Stepped::Did(n)) => {
+                Stepped::Did(n)
+            }
+            (Stepped::Idle { next_at: a }, Stepped::Idle { next_at: b }) => {
+                Stepped::Idle { next_at: a.into_iter().chain(b).min() }
+            }
+        }
+    }
+}
+
 /// Rung by steps for the steps that follow them.
 #[derive(Clone, Debug, Default)]
 pub struct Bells {

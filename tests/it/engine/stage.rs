@@ -13,7 +13,7 @@ use respondby::store::disputes::{self, ActionLine, CycleLine, DecisionLine, Entr
 use respondby::store::facts::{self, Mode, NewFacts};
 use respondby::store::turn::{self, CaseKey, Item};
 use respondby::store::{self, rulesets};
-use respondby::worker::{self, Backlog, Stepped};
+use respondby::worker::{Backlog, Stepped};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -163,23 +163,10 @@ impl Stage {
     pub async fn settle(&mut self) -> Option<DateTime<Utc>> {
         for _ in 0..ROUNDS_MAX {
             self.control.flush().await;
-            let shop = &self.engine.shop;
-            let steps = [
-                worker::apply(shop).await.unwrap(),
-                worker::wake(shop, &self.backlog).await.unwrap(),
-                worker::act(shop).await.unwrap(),
-                worker::reconcile_fetches(shop).await.unwrap(),
-                worker::reconcile_disputes(shop).await.unwrap(),
-                worker::reconcile_accounts(shop).await.unwrap(),
-                self.engine.notifier.step().await.unwrap(),
-            ];
-            let now = self.clock.now();
-            let due = |step: &Stepped| match step {
-                Stepped::Did(_) => true,
-                Stepped::Idle { next_at } => next_at.is_some_and(|at| at <= now),
-            };
-            if !steps.iter().any(due) {
-                return steps.iter().filter_map(next).min();
+            match self.engine.step(&self.backlog).await.unwrap() {
+                Stepped::Did(_) => {}
+                Stepped::Idle { next_at: Some(at) } if at <= self.clock.now() => {}
+                Stepped::Idle { next_at } => return next_at,
             }
         }
         panic!("{ROUNDS_MAX} rounds at {}, and there is still something due", self.clock.now());
@@ -349,13 +336,6 @@ impl Stage {
         let merchant = merchant_of(provider);
         app::publish_rules(&mut conn, merchant, "a test", rules, "a test", now).await.unwrap();
         self.settle().await;
-    }
-}
-
-fn next(step: &Stepped) -> Option<DateTime<Utc>> {
-    match step {
-        Stepped::Did(_) => None,
-        Stepped::Idle { next_at } => *next_at,
     }
 }
 

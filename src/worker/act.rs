@@ -3,12 +3,13 @@
 //! before it was read again, and counts as done only when the record shows it (P3, P4).
 
 mod irreversible;
+pub mod patience;
 mod repeatable;
 
 use std::sync::Arc;
 
 use anyhow::Context;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -21,15 +22,6 @@ use crate::observe::record;
 use crate::providers::{Account, Answer, CallLog, Record};
 use crate::store::actions::{self, Circumstances, LeasedAction, Standing};
 use crate::store::turn::{self, CaseKey, Item};
-
-/// After a call whose answer was lost: how long it may still be on its way before the record is believed.
-const SETTLE: TimeDelta = TimeDelta::seconds(90);
-/// A record that still asks for a response so long after a call proves that the call had no effect.
-const PROVED: TimeDelta = TimeDelta::minutes(15);
-/// How often an action is taken up before repeats under its key are given up.
-const REPEATS_MAX: i32 = 5;
-const RETRY_MIN: TimeDelta = TimeDelta::seconds(5);
-const RETRY_MAX: TimeDelta = TimeDelta::minutes(10);
 
 pub async fn act(shop: &Shop) -> anyhow::Result<Stepped> {
     let now = shop.clock.now();
@@ -67,7 +59,7 @@ async fn one(shop: &Shop, action: &LeasedAction) -> anyhow::Result<()> {
         actions::circumstances(&mut conn, action).await.context("loading what an action is about")?
     };
     let Some(account) = shop.accounts.by_id(action.merchant_id, action.account_id) else {
-        let due_at = shop.clock.now() + RETRY_MAX;
+        let due_at = shop.clock.now() + patience::RETRY_MAX;
         let standing = Standing::Again { due_at, why: "its account is not known to this process".into() };
         let mut conn = shop.pool.acquire().await?;
         actions::settle(&mut conn, action, &standing, shop.clock.now()).await?;
@@ -107,14 +99,9 @@ impl Task<'_> {
         self.shop.clock.now()
     }
 
-    /// Patience that shrinks as the margin comes nearer, and behind it the deadline, so that there is always
-    /// another try before either. Past both there is no hurry any more.
     fn backoff(&self) -> DateTime<Utc> {
-        let now = self.now();
-        let doubling = 1 << self.action.attempts.clamp(0, 10);
-        let patience = (RETRY_MIN * doubling).min(RETRY_MAX);
-        let ahead = [self.around.page_at, self.around.respond_by].into_iter().find(|at| *at > now);
-        now + ahead.map_or(patience, |at| patience.min(((at - now) / 4).max(RETRY_MIN)))
+        let around = &self.around;
+        patience::backoff(self.action.attempts, around.page_at, around.respond_by, self.now())
     }
 
     fn later(&self, due_at: DateTime<Utc>, why: &str) -> Standing {

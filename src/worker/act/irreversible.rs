@@ -3,7 +3,8 @@
 
 use chrono::TimeDelta;
 
-use super::{PROVED, REPEATS_MAX, RETRY_MAX, RETRY_MIN, SETTLE, Task};
+use super::Task;
+use super::patience::{self, EarlierCall, RETRY_MAX, RETRY_MIN};
 use crate::crash;
 use crate::dispute::{CycleState, Source};
 use crate::engine::ActionState;
@@ -73,36 +74,11 @@ impl Task<'_> {
     }
 
     fn wait_for_earlier_call(&self) -> Option<Standing> {
-        let sent_at = self.action.sent_at?;
-        let since = self.now() - sent_at;
         let keyed = self.shop.world.registry.get(self.account.provider).capabilities().idempotency_key;
-        let why = "the record does not show the call yet".to_owned();
-        match self.action.state {
-            ActionState::Sent | ActionState::Unknown if since >= PROVED => {
-                let why = format!(
-                    "{} min after the call the record still asks for a response",
-                    since.num_minutes()
-                );
-                Some(Standing::Regenerate { due_at: self.now(), why })
-            }
-            // The answer was good: only the record lags.
-            ActionState::Sent => {
-                Some(Standing::Unconfirmed { due_at: self.backoff().min(sent_at + PROVED), why })
-            }
-            // A failure may be saved under the key: more repeats bring the same answer, and a new key is safe
-            // only once the record has proved that this one had no effect.
-            ActionState::Unknown if keyed && self.action.attempts > REPEATS_MAX => {
-                Some(Standing::Unknown { due_at: self.backoff().min(sent_at + PROVED), why })
-            }
-            ActionState::Unknown if since < SETTLE && !keyed => {
-                Some(Standing::Unknown { due_at: sent_at + SETTLE, why })
-            }
-            ActionState::Unknown
-            | ActionState::Wanted
-            | ActionState::Done
-            | ActionState::Refused
-            | ActionState::Cancelled => None,
-        }
+        let action = self.action;
+        let (state, sent_at, attempts) = (action.state, action.sent_at, action.attempts);
+        let earlier = EarlierCall { state, sent_at, attempts, keyed };
+        patience::wait_for_earlier_call(earlier, self.backoff(), self.now())
     }
 
     async fn after_call(&self, answer: Answer<Record>, logs: &mut Vec<CallLog>) -> anyhow::Result<Standing> {

@@ -4,7 +4,8 @@
 use anyhow::Context;
 use chrono::TimeDelta;
 
-use super::{RETRY_MAX, Task};
+use super::Task;
+use super::patience::RETRY_MAX;
 use crate::dispute::{CycleState, Source};
 use crate::providers::{Answer, CallLog};
 use crate::store::actions::Standing;

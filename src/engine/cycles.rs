@@ -48,7 +48,11 @@ pub(super) fn settle(
         .newest
         .as_ref()
         .is_none_or(|r| r.cycle.stage != snapshot.stage || r.cycle.response == Some(Response::Nothing));
-    if owed && case.open().is_none() && (asks || again || unanswered) {
+    // It asked before and did not say until when, so that no window could be opened.
+    let said_at_last = before.is_some_and(|b| {
+        b.status == Status::NeedsResponse && b.respond_by == RespondBy::Unstated && respond_by != b.respond_by
+    });
+    if owed && case.open().is_none() && (asks || again || unanswered || said_at_last) {
         let anew = asks || before.is_none_or(|b| b.respond_by != respond_by || b.stage != snapshot.stage);
         // The first record known asks already, or has asked all along without saying until when.
         let from_the_start = before.is_none_or(|b| b.status == Status::NeedsResponse);

@@ -252,3 +252,13 @@ fn a_lagging_read_does_not_ask_for_a_second_answer() {
                at 18d20m poll             | @18d20m unchanged; answered by defend",
     );
 }
+
+#[test]
+fn a_round_that_says_only_later_until_when_is_a_window_all_the_same() {
+    holding(
+        "created respond_by 10d    | tell needs_person; hold (ask ann); wake -7d
+         at 1d news under_review   | @1d tell answered_elsewhere; answered by elsewhere
+         at 5d news needs_response respond_by unstated | @5d PAGE deadline_unknown; answered by elsewhere
+         at 5d1h news respond_by 9d | @5d1h tell needs_person; cycle 2 hold (ask ann); wake -3d",
+    );
+}

@@ -90,7 +90,11 @@ fn learn(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc>
     // A response that was seen before the record asked again, or asked still: read what is true now.
     let contradicts =
         snapshot.status != Status::NeedsResponse && open_since.is_some_and(|at| at < event.as_of);
-    if contradicts {
+    // The newer record may have been a read from a replica that lagged: stamped later than what it showed.
+    let disputed = event.source == Source::Webhook
+        && snapshot.status != after.status
+        && after.as_of - event.as_of < DOUBT;
+    if contradicts || disputed {
         case.check_at = Some(now);
     }
     let snapshot = Snapshot { status: after.status, stage: after.stage, ..snapshot.clone() };

@@ -262,3 +262,26 @@ fn a_round_that_says_only_later_until_when_is_a_window_all_the_same() {
          at 5d1h news respond_by 9d | @5d1h tell needs_person; cycle 2 hold (ask ann); wake -3d",
     );
 }
+
+#[test]
+fn stale_news_that_a_read_just_contradicted_is_looked_into() {
+    // The read came from a replica that lagged: what it did not show is true all the same.
+    let mut world = super::world::World::new(None, &super::world::STRIPE_LIKE);
+    let second = chrono::TimeDelta::seconds(1);
+    let at_start = super::world::snapshot(world.now);
+    let told = |status| crate::dispute::Snapshot { status, ..at_start.clone() };
+    use crate::dispute::{Source, Status};
+    world.news(Source::Webhook, world.now, told(Status::UnderReview));
+    world.now += chrono::TimeDelta::hours(1);
+    world.news(Source::Poll, world.now, told(Status::UnderReview));
+    let calm = world.case.check_at.unwrap();
+    assert!(calm > world.now + chrono::TimeDelta::hours(1), "{calm}");
+    world.now += second;
+    world.news(Source::Webhook, world.now - second * 2, told(Status::NeedsResponse));
+    assert_eq!(world.case.check_at, Some(world.now), "the provider is asked which of the two is true");
+    // Old news that says what was true long ago is no reason to ask.
+    world.case.check_at = Some(calm);
+    world.now += second;
+    world.news(Source::Webhook, world.now - chrono::TimeDelta::hours(3), told(Status::NeedsResponse));
+    assert_eq!(world.case.check_at, Some(calm));
+}

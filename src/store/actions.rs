@@ -30,9 +30,12 @@ pub struct LeasedAction {
 }
 
 impl LeasedAction {
-    /// Stable per intent and generation: what the provider dedupes by, where it does.
+    /// What the provider dedupes by, where it does. A call that cannot be taken back keeps its key for as long as
+    /// it may have taken effect. One that may be done twice has a key for each try: a failure is saved under its
+    /// key as well, and would be all that is ever answered.
     pub fn idempotency_key(&self) -> String {
-        format!("respondby-{}-{}-{}", self.merchant_id, self.action_id, self.generation)
+        let key = format!("respondby-{}-{}-{}", self.merchant_id, self.action_id, self.generation);
+        if self.kind.irreversible() { key } else { format!("{key}-{}", self.attempts) }
     }
 }
 

@@ -259,3 +259,15 @@ async fn what_changed_while_a_call_was_on_its_way_counts_once_the_call_has_had_n
     assert_eq!(stage.action(&dispute_ref, "accept").await, "cancelled");
     stage.uphold().await;
 }
+
+#[tokio::test]
+async fn a_failure_saved_under_a_key_does_not_keep_evidence_from_being_put_with_the_provider() {
+    let mut stage = Stage::new().await;
+    // The effect happens, the answer is a 500, and Stripe repeats that 500 for whoever repeats the key.
+    let fault = ApiFault::once(STRIPE, Operation::DisputeStage, Trouble::ServerErrorAfterEffect);
+    stage.control.add_api_fault(fault);
+    let dispute_ref = stage.open(not_received(STRIPE, hours(96))).await;
+    stage.advance(hours(2)).await;
+    assert_eq!(stage.action(&dispute_ref, "stage_evidence").await, "done");
+    stage.uphold().await;
+}

@@ -1,7 +1,7 @@
 //! What cannot be taken back: accept and submit. Read, send at most once, read again. Knows the provider's
 //! record and the lease; what the dispute deserves was decided before.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Task;
 use super::patience::{self, EarlierCall, RETRY_MAX, RETRY_MIN};
@@ -15,11 +15,12 @@ use crate::worker::read::{self, Looked};
 impl Task<'_> {
     /// Read, send at most once, read again.
     pub(super) async fn irreversible(&self, logs: &mut Vec<CallLog>) -> anyhow::Result<Standing> {
+        let read_at = self.now();
         if let Some(standing) = self.settled_by_record(logs).await? {
             return Ok(standing);
         }
         // The record asks for a response still. A call that may be on its way is waited for.
-        if let Some(standing) = self.wait_for_earlier_call() {
+        if let Some(standing) = self.wait_for_earlier_call(read_at) {
             return Ok(standing);
         }
         if self.around.killed {
@@ -73,12 +74,12 @@ impl Task<'_> {
         Ok(around.cycle_state == CycleState::Open)
     }
 
-    fn wait_for_earlier_call(&self) -> Option<Standing> {
+    fn wait_for_earlier_call(&self, read_at: DateTime<Utc>) -> Option<Standing> {
         let keyed = self.shop.world.registry.get(self.account.provider).capabilities().idempotency_key;
         let action = self.action;
         let (state, sent_at, attempts) = (action.state, action.sent_at, action.attempts);
         let earlier = EarlierCall { state, sent_at, attempts, keyed };
-        patience::wait_for_earlier_call(earlier, self.backoff(), self.now())
+        patience::wait_for_earlier_call(earlier, self.backoff(), read_at)
     }
 
     async fn after_call(&self, answer: Answer<Record>, logs: &mut Vec<CallLog>) -> anyhow::Result<Standing> {

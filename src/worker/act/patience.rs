@@ -40,21 +40,22 @@ pub fn backoff(
     now + ahead.map_or(patience, |at| patience.min(((at - now) / 4).max(RETRY_MIN)))
 }
 
-/// What the record that was just read, and that asks for a response still, says of the call before. `None`: a
-/// call may be made now. `backoff`: when to look again otherwise.
+/// What a record that asks for a response still says of the call before. `None`: a call may be made now. `backoff`:
+/// when to look again otherwise. `read_at`: when the record was asked for, at the latest. How long ago that is says
+/// nothing: an answer that was long on its way, or lay in a process that was suspended, proves no more than it did.
 pub fn wait_for_earlier_call(
     call: EarlierCall,
     backoff: DateTime<Utc>,
-    now: DateTime<Utc>,
+    read_at: DateTime<Utc>,
 ) -> Option<Standing> {
     let sent_at = call.sent_at?;
-    let since = now - sent_at;
+    let since = read_at - sent_at;
     let why = "the record does not show the call yet".to_owned();
     match call.state {
         ActionState::Sent | ActionState::Unknown if since >= PROVED => {
             let why =
                 format!("{} min after the call the record still asks for a response", since.num_minutes());
-            Some(Standing::Regenerate { due_at: now, why })
+            Some(Standing::Regenerate { due_at: read_at, why })
         }
         // The answer was good: only the record lags.
         ActionState::Sent => Some(Standing::Unconfirmed { due_at: backoff.min(sent_at + PROVED), why }),
@@ -71,5 +72,57 @@ pub fn wait_for_earlier_call(
         | ActionState::Done
         | ActionState::Refused
         | ActionState::Cancelled => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    fn judged(state: ActionState, attempts: i32, keyed: bool, read_s: i64) -> &'static str {
+        let call = EarlierCall { state, sent_at: Some(at(0)), attempts, keyed };
+        match wait_for_earlier_call(call, at(10_000), at(read_s)) {
+            None => "may be called",
+            Some(Standing::Unknown { due_at, .. }) if due_at == at(90) => "until it has settled",
+            Some(Standing::Unknown { due_at, .. }) if due_at == at(900) => "until it is proved",
+            Some(Standing::Unconfirmed { due_at, .. }) if due_at == at(900) => "until it is confirmed",
+            Some(Standing::Regenerate { .. }) => "anew",
+            Some(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_call_is_repeated_only_once_it_cannot_be_on_its_way_any_more() {
+        use ActionState::{Sent, Unknown};
+        for (state, attempts, keyed, read_s, expected) in [
+            (Unknown, 1, false, 89, "until it has settled"),
+            (Unknown, 1, false, 90, "may be called"),
+            (Unknown, 1, false, 900, "anew"),
+            // Under its key a repeat is harmless, and after some of them useless.
+            (Unknown, 5, true, 1, "may be called"),
+            (Unknown, 6, true, 1, "until it is proved"),
+            (Unknown, 6, true, 900, "anew"),
+            (Sent, 1, false, 89, "until it is confirmed"),
+            (Sent, 1, true, 899, "until it is confirmed"),
+            (Sent, 1, true, 900, "anew"),
+        ] {
+            assert_eq!(
+                judged(state, attempts, keyed, read_s),
+                expected,
+                "{state} {attempts} {keyed} {read_s}"
+            );
+        }
+    }
+
+    #[test]
+    fn patience_shrinks_towards_the_margin_and_the_deadline() {
+        let wait = |attempts, now| (backoff(attempts, at(1_000), at(2_000), at(now)) - at(now)).num_seconds();
+        assert_eq!([wait(0, -90_000), wait(3, -90_000), wait(99, -90_000)], [5, 40, 600]);
+        assert_eq!([wait(99, 0), wait(99, 900), wait(99, 990)], [250, 25, 5]);
+        assert_eq!([wait(99, 1_000), wait(99, 1_900), wait(99, 2_000)], [250, 25, 600]);
     }
 }

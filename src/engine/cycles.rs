@@ -48,16 +48,21 @@ pub(super) fn settle(
         .newest
         .as_ref()
         .is_none_or(|r| r.cycle.stage != snapshot.stage || r.cycle.response == Some(Response::Nothing));
-    // It asked before and did not say until when, so that no window could be opened.
-    let said_at_last = before.is_some_and(|b| {
-        b.status == Status::NeedsResponse && b.respond_by == RespondBy::Unstated && respond_by != b.respond_by
-    });
+    let said_at_last = said_at_last(before, respond_by);
     if owed && case.open().is_none() && (asks || again || unanswered || said_at_last) {
         let anew = asks || before.is_none_or(|b| b.respond_by != respond_by || b.stage != snapshot.stage);
         // The first record known asks already, or has asked all along without saying until when.
         let from_the_start = before.is_none_or(|b| b.status == Status::NeedsResponse);
         open_cycle(case, respond_by, anew, from_the_start, event, now, out);
     }
+}
+
+/// It asked before and gave no window: it did not say until when, or took no response then.
+fn said_at_last(before: Option<&Dispute>, respond_by: RespondBy) -> bool {
+    before.is_some_and(|b| {
+        let asked = b.status == Status::NeedsResponse && !matches!(b.respond_by, RespondBy::At(_));
+        asked && b.respond_by != respond_by
+    })
 }
 
 /// The news between our response and the next round was lost: the round says itself that it is another one.

@@ -264,6 +264,28 @@ fn a_round_that_says_only_later_until_when_is_a_window_all_the_same() {
 }
 
 #[test]
+fn a_round_that_may_be_answered_only_later_is_a_window_all_the_same() {
+    holding(
+        "created respond_by 10d    | tell needs_person; hold (ask ann); wake -7d
+         at 1d news under_review   | @1d tell answered_elsewhere; answered by elsewhere
+         at 2d news needs_response respond_by none | @2d tell no_response_possible; answered by elsewhere
+         at 3d news respond_by 9d  | @3d tell needs_person; cycle 2 hold (ask ann); wake -3d",
+    );
+}
+
+#[test]
+fn a_window_that_closed_on_a_call_of_ours_and_opens_again_was_not_answered_by_it() {
+    accepting(
+        "provider times-out        | no cycle
+         created respond_by 10d    | accept at -9d; wake -9d
+         at 2d                     | @1d want accept; accept at -9d; wake -6h
+         news respond_by none      | answered by accept
+         provider answers          | answered by accept
+         at 3d news respond_by 10d | cycle 2 accept at -6d; wake -6d",
+    );
+}
+
+#[test]
 fn stale_news_that_a_read_just_contradicted_is_looked_into() {
     // The read came from a replica that lagged: what it did not show is true all the same.
     let mut world = super::world::World::new(None, &super::world::STRIPE_LIKE);

@@ -270,14 +270,21 @@ pub async fn wake_cycles(
     now: DateTime<Utc>,
 ) -> sqlx::Result<u64> {
     let done = sqlx::query(
-        "update cycles c
+        "with woken as (
+            select c.merchant_id, c.dispute_id, c.n
+            from disputes d
+            join cycles c on c.merchant_id = d.merchant_id and c.dispute_id = d.dispute_id
+            where d.merchant_id = $1
+                and (d.payment_ref = $2 or d.charge_ref = $2 or d.dispute_ref = $2)
+                and c.state = 'open'
+            -- In the order in which turns write.
+            order by c.dispute_id
+            for update of c
+        )
+        update cycles c
         set wake_at = least(c.wake_at - interval '1 microsecond', $3)
-        from disputes d
-        where d.merchant_id = $1
-            and (d.payment_ref = $2 or d.charge_ref = $2 or d.dispute_ref = $2)
-            and c.merchant_id = d.merchant_id
-            and c.dispute_id = d.dispute_id
-            and c.state = 'open'",
+        from woken w
+        where c.merchant_id = w.merchant_id and c.dispute_id = w.dispute_id and c.n = w.n",
     )
     .bind(merchant_id)
     .bind(subject)

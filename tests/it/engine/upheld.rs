@@ -21,6 +21,7 @@ impl Stage {
         let mut found = Vec::new();
         self.acknowledged_are_kept(&mut found).await;
         self.cycles_are_watched(&mut found).await;
+        self.nothing_is_an_orphan(&mut found).await;
         let most = self.control.ledger_totals().effective_per_round_max;
         if most > 1 {
             found.push(format!("P4: {most} irreversible calls took effect in one round"));
@@ -59,6 +60,31 @@ impl Stage {
                 found.push(format!("P3: neither confirmed nor paged by the margin: {dispute_id} {cycle:?}"));
             }
         }
+    }
+
+    /// What no foreign key says any more: an action has its cycle, a cycle its dispute, a dispute its account.
+    async fn nothing_is_an_orphan(&self, found: &mut Vec<String>) {
+        let orphans: Vec<(String, i64)> = sqlx::query_as(
+            "select 'an action without a cycle', action_id
+             from actions a
+             where not exists (
+                 select from cycles c
+                 where c.merchant_id = a.merchant_id and c.dispute_id = a.dispute_id and c.n = a.cycle_n)
+             union all
+             select 'a cycle without a dispute', dispute_id
+             from cycles c
+             where not exists (
+                 select from disputes d where d.merchant_id = c.merchant_id and d.dispute_id = c.dispute_id)
+             union all
+             select 'a dispute without an account', dispute_id
+             from disputes d
+             where not exists (
+                 select from accounts a where a.merchant_id = d.merchant_id and a.account_id = d.account_id)",
+        )
+        .fetch_all(&self.db.pool)
+        .await
+        .unwrap();
+        found.extend(orphans.into_iter().map(|(what, id)| format!("{what}: {id}")));
     }
 
     async fn states_are_the_providers(&self, found: &mut Vec<String>) {

@@ -94,6 +94,25 @@ async fn what_wakes_a_cycle_while_a_turn_has_it_in_hand_is_not_lost() {
     assert_eq!(stage.action(&dispute_ref, "accept").await, "wanted", "the turn itself has done its work");
 }
 
+#[tokio::test]
+async fn an_action_without_its_cycle_does_not_escape_the_tests() {
+    let mut stage = Stage::new().await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    stage.uphold().await;
+    sqlx::query(
+        "insert into actions (merchant_id, action_id, dispute_id, cycle_n, account_id, kind, subject, irreversible,
+             state, fence, generation, attempts, wanted_at)
+         select merchant_id, 1, dispute_id, 2, account_id, 'upload', '7', false, 'cancelled', 0, 1, 0, $2
+         from disputes where dispute_ref = $1",
+    )
+    .bind(&dispute_ref)
+    .bind(stage.clock.now())
+    .execute(&stage.db.pool)
+    .await
+    .unwrap();
+    assert_eq!(stage.breaches().await, ["an action without a cycle: 1"]);
+}
+
 /// Whether a statement in this database waits for a lock.
 async fn somebody_waits(conn: &mut PgConnection) -> bool {
     sqlx::query_scalar(

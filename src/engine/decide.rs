@@ -212,8 +212,8 @@ struct Detail<'a> {
 }
 
 /// What is kept of a trace: every condition of the rule that matched, what settled each rule before it, and the
-/// rules after it. What the others saw and wanted follows from the inputs ([`super::Inputs::explain`]); keeping
-/// it too made the row of a decision under twenty rules twice as long.
+/// rules after it. What the others saw and wanted follows from the inputs ([`super::Inputs::explain`]) and would
+/// repeat most of the rules in every row.
 #[derive(Serialize)]
 struct Kept<'a> {
     matched: Option<Tried<'a>>,

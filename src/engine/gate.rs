@@ -85,7 +85,11 @@ pub(super) fn obstacles(
     match &seen.approval {
         Approval::Needed { asked_by, lapsed, .. } => {
             let lapsed = lapsed.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            found.push(person(format!("approval by somebody other than {asked_by}{lapsed}")));
+            let whose = match asked_by.strip_prefix("person:") {
+                Some(name) => format!("somebody other than {name}"),
+                None => "a person".to_owned(),
+            };
+            found.push(person(format!("approval by {whose}{lapsed}")));
         }
         Approval::NotNeeded | Approval::Granted { .. } => {}
     }

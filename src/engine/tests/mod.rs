@@ -2,6 +2,7 @@
 //! tables that a reviewer checks without running them, and random histories.
 
 mod acting;
+mod approvals;
 mod histories;
 mod money;
 mod people;

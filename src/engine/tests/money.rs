@@ -28,13 +28,13 @@ fn row_21_approval_above_a_limit_is_needed_in_every_currency_without_one() {
         "",
         rule,
         "created 100.01 USD respond_by 10d | tell needs_person;
-                                           | accept at -9d (approval by somebody other than rules); wake -9d",
+                                           | accept at -9d (approval by a person); wake -9d",
     );
     one(
         "",
         rule,
         "created 1.00 EUR respond_by 10d | tell needs_person;
-                                         | accept at -9d (approval by somebody other than rules); wake -9d",
+                                         | accept at -9d (approval by a person); wake -9d",
     );
 }
 

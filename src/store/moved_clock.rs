@@ -19,7 +19,7 @@ pub async fn set_up(conn: &mut PgConnection, away: TimeDelta) -> sqlx::Result<bo
          where not exists (select from accounts) and not exists (select from deliveries)
          on conflict (only_row) do nothing",
     )
-    .bind(away.num_microseconds().unwrap_or_default())
+    .bind(micros(away)?)
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -27,9 +27,10 @@ pub async fn set_up(conn: &mut PgConnection, away: TimeDelta) -> sqlx::Result<bo
 
 /// Follows a clock that was moved again.
 pub async fn follow(conn: &mut PgConnection, away: TimeDelta) -> sqlx::Result<()> {
-    sqlx::query("update moved_clock set away_us = $1")
-        .bind(away.num_microseconds().unwrap_or_default())
-        .execute(conn)
-        .await?;
+    sqlx::query("update moved_clock set away_us = $1").bind(micros(away)?).execute(conn).await?;
     Ok(())
+}
+
+fn micros(away: TimeDelta) -> sqlx::Result<i64> {
+    away.num_microseconds().ok_or_else(|| sqlx::Error::Encode("no clock is moved by 290,000 years".into()))
 }

@@ -4,7 +4,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
-use crate::dispute::{DisputeId, MerchantId};
+use super::alerts::{self, NewAlert};
+use crate::dispute::{DisputeId, MerchantId, Severity};
 
 /// Whose cycle it is, and when it wanted to be looked at.
 pub type DueCycle = (MerchantId, DisputeId, DateTime<Utc>);
@@ -93,32 +94,34 @@ pub async fn put_off(
     until: DateTime<Utc>,
     why: &str,
     now: DateTime<Utc>,
-    ids: &crate::store::ids::Ids,
 ) -> sqlx::Result<()> {
-    let alert_id = ids.take(conn, 1).await?.first().copied().unwrap_or_default();
-    sqlx::query(
-        "with put_off as (
-             update cycles
-             set wake_at = $3
-             where merchant_id = $1 and dispute_id = $2 and wake_at <= $4
-             returning n, respond_by)
-         insert into alerts (merchant_id, alert_id, dispute_id, cycle_n, kind, severity, dedupe_key, title, detail,
-             needs_ack, raised_at, state, next_at, sends, failures, escalation, fence)
-         select $1, $5, $2, n, 'cycle_stuck', 'page', $6, $7,
-             json_build_object('respond_by', respond_by, 'why', $8::text), true, $4, 'raised', $4, 0, 0, 0, 0
-         from put_off
-         on conflict (merchant_id, dedupe_key) do nothing",
+    let put_off: Vec<(i32, DateTime<Utc>)> = sqlx::query_as(
+        "update cycles
+         set wake_at = $3
+         where merchant_id = $1 and dispute_id = $2 and wake_at <= $4
+         returning n, respond_by",
     )
     .bind(merchant_id)
     .bind(dispute_id)
     .bind(until)
     .bind(now)
-    .bind(alert_id)
-    .bind(format!("{dispute_id}:stuck:{}", now.format("%Y-%m-%d")))
-    .bind("the engine cannot look at this dispute: answer it at the provider, and report this")
-    .bind(why)
-    .execute(conn)
+    .fetch_all(&mut *conn)
     .await?;
+    let pages: Vec<NewAlert> = put_off
+        .into_iter()
+        .map(|(n, respond_by)| NewAlert {
+            merchant_id,
+            dispute_id: Some(dispute_id),
+            cycle_n: Some(n),
+            kind: "cycle_stuck".into(),
+            severity: Severity::Page,
+            dedupe_key: format!("{dispute_id}:stuck:{}", now.format("%Y-%m-%d")),
+            title: "the engine cannot look at this dispute: answer it at the provider, and report this"
+                .into(),
+            detail: serde_json::json!({"respond_by": respond_by, "why": why}),
+        })
+        .collect();
+    alerts::raise(conn, &pages, now).await?;
     Ok(())
 }
 
@@ -135,10 +138,9 @@ pub async fn page_for_late_wakes(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
     now: DateTime<Utc>,
-    ids: &crate::store::ids::Ids,
 ) -> sqlx::Result<i64> {
-    let rows = sqlx::query(
-        "select merchant_id, count(*) as late, min(respond_by) as first_deadline
+    let rows: Vec<(MerchantId, i64, DateTime<Utc>)> = sqlx::query_as(
+        "select merchant_id, count(*), min(respond_by)
          from cycles
          where wake_at <= $1
          group by merchant_id",
@@ -146,28 +148,18 @@ pub async fn page_for_late_wakes(
     .bind(before)
     .fetch_all(&mut *conn)
     .await?;
-    let mut total = 0;
-    for row in rows {
-        let late: i64 = row.try_get("late")?;
-        let first_deadline: DateTime<Utc> = row.try_get("first_deadline")?;
-        total += late;
-        let alert_id = ids.take(conn, 1).await?.first().copied().unwrap_or_default();
-        sqlx::query(
-            "insert into alerts (merchant_id, alert_id, kind, severity, dedupe_key, title, detail, needs_ack, raised_at,
-                 state, next_at, sends, failures, escalation, fence)
-             values ($1, $2, 'scheduler_late', 'page', $3, $4, $5::json, true, $6, 'raised', $6, 0, 0, 0, 0)
-             on conflict (merchant_id, dedupe_key) do nothing",
-        )
-        .bind(row.try_get::<i64, _>("merchant_id")?)
-        .bind(alert_id)
-        .bind(format!("scheduler-late:{}", now.format("%Y-%m-%dT%H")))
-        .bind(format!("{late} open cycles were not looked at in time: is a worker running?"))
-        .bind(serde_json::json!({"late": late, "first_deadline": first_deadline}).to_string())
-        .bind(now)
-        .execute(&mut *conn)
-        .await?;
-    }
-    Ok(total)
+    let page = |&(merchant_id, late, first_deadline): &(MerchantId, i64, DateTime<Utc>)| NewAlert {
+        merchant_id,
+        dispute_id: None,
+        cycle_n: None,
+        kind: "scheduler_late".into(),
+        severity: Severity::Page,
+        dedupe_key: format!("scheduler-late:{}", now.format("%Y-%m-%dT%H")),
+        title: format!("{late} open cycles were not looked at in time: is a worker running?"),
+        detail: serde_json::json!({"late": late, "first_deadline": first_deadline}),
+    };
+    alerts::raise(conn, &rows.iter().map(page).collect::<Vec<_>>(), now).await?;
+    Ok(rows.iter().map(|row| row.1).sum())
 }
 
 /// How many rows wait in each queue, counted to 10,000: more is a number nobody needs exactly.

@@ -92,7 +92,7 @@ pub async fn add(
     by: &str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<i32> {
-    // The dispute's row is the turn: two who attach to the same field at once get two numbers.
+    // The dispute's row is the queue: two who attach to the same field at once get two numbers.
     sqlx::query("select 1 from disputes where merchant_id = $1 and dispute_id = $2 for no key update")
         .bind(merchant_id)
         .bind(dispute_id)

@@ -21,7 +21,7 @@ pub async fn apply(shop: &Shop) -> anyhow::Result<Stepped> {
     };
     match done {
         Ok(done) => Ok(stepped(done)),
-        Err(error) if is_collision(&error) || is_short_of_locks(&error) => Ok(Stepped::Did(0)),
+        Err(error) if is_collision(&error) => Ok(Stepped::Did(0)),
         Err(error) if is_about_a_row(&error) => one_by_one(shop).await,
         Err(error) => Err(error).context("applying kept deliveries"),
     }

@@ -18,7 +18,7 @@ use crate::store::turn::{self, CaseKey, Item, Turned};
 
 /// A wake this late means that there was downtime: order by deadline, not by wake.
 const LATE: TimeDelta = TimeDelta::minutes(1);
-/// How many overdue cycles are sorted at a time: what Postgres sorts within its 4 MB of memory.
+/// How many overdue cycles are taken from one sort over all of them.
 const SORTED_MAX: i64 = 50_000;
 /// When a cycle that could not be looked at is tried again.
 const PUT_OFF: TimeDelta = TimeDelta::minutes(10);
@@ -52,7 +52,7 @@ pub async fn wake(shop: &Shop, backlog: &Backlog) -> anyhow::Result<Stepped> {
     };
     match done {
         Ok(stepped) => Ok(stepped),
-        Err(error) if is_collision(&error) || is_short_of_locks(&error) => Ok(Stepped::Did(0)),
+        Err(error) if is_collision(&error) => Ok(Stepped::Did(0)),
         Err(error) if is_about_a_row(&error) => one_by_one(shop).await,
         Err(error) => Err(error).context("waking due cycles"),
     }
@@ -167,8 +167,7 @@ async fn alone(shop: &Shop) -> sqlx::Result<Vec<Turned>> {
             attempt.rollback().await?;
             for cycle in &due {
                 tracing::error!(dispute.id = cycle.1, %error, "a due cycle cannot be looked at");
-                cycles::put_off(&mut tx, *cycle, now + PUT_OFF, &error.to_string(), now, &shop.world.ids)
-                    .await?;
+                cycles::put_off(&mut tx, *cycle, now + PUT_OFF, &error.to_string(), now).await?;
             }
             Vec::new()
         }

@@ -15,7 +15,7 @@ const EVERY: TimeDelta = TimeDelta::seconds(30);
 pub async fn watch(shop: &Shop) -> anyhow::Result<Stepped> {
     let now = shop.clock.now();
     let mut tx = shop.pool.begin().await?;
-    let late = cycles::page_for_late_wakes(&mut tx, now - LATE, now, &shop.world.ids).await?;
+    let late = cycles::page_for_late_wakes(&mut tx, now - LATE, now).await?;
     record::overdue(u64::try_from(late).unwrap_or_default());
     measure(&mut tx, now).await?;
     tx.commit().await?;

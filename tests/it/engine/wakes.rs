@@ -1,5 +1,7 @@
 //! Wakes that meet trouble: a cycle that cannot be looked at, and one that is woken while a turn has it in hand.
 
+use std::time::Duration;
+
 use respondby::store::turn;
 use respondby::worker::{self, Backlog};
 use sqlx::PgConnection;
@@ -67,24 +69,15 @@ async fn what_wakes_a_cycle_while_a_turn_has_it_in_hand_is_not_lost() {
     let mut stage = Stage::new().await;
     let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
     // An action of the cycle, whose row the turn waits for after it has loaded the cycle.
-    sqlx::query(
-        "insert into actions (merchant_id, action_id, dispute_id, cycle_n, account_id, kind, subject, irreversible,
-             state, fence, generation, attempts, wanted_at)
-         select merchant_id, 1, dispute_id, 1, account_id, 'upload', '7', false, 'cancelled', 0, 1, 0, $2
-         from disputes where dispute_ref = $1",
-    )
-    .bind(&dispute_ref)
-    .bind(stage.clock.now())
-    .execute(&stage.db.pool)
-    .await
-    .unwrap();
+    an_action(&stage, &dispute_ref, 1).await;
     let mut holder = stage.db.pool.begin().await.unwrap();
     sqlx::query("select from actions where action_id = 1 for update").execute(&mut *holder).await.unwrap();
     stage.clock.advance(hours(1));
     let shop = stage.engine.shop.clone();
     let waking = tokio::spawn(async move { worker::wake(&shop, &Backlog::default()).await });
     let mut conn = stage.db.pool.acquire().await.unwrap();
-    while !somebody_waits(&mut conn).await {}
+    let waits = async { while !somebody_waits(&mut conn).await {} };
+    tokio::time::timeout(Duration::from_secs(60), waits).await.expect("the turn has the cycle and waits");
     assert_eq!(turn::wake_merchant(&mut conn, 1, stage.clock.now()).await.unwrap(), 1);
     holder.rollback().await.unwrap();
     waking.await.unwrap().unwrap();
@@ -99,18 +92,24 @@ async fn an_action_without_its_cycle_does_not_escape_the_tests() {
     let mut stage = Stage::new().await;
     let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
     stage.uphold().await;
+    an_action(&stage, &dispute_ref, 2).await;
+    assert_eq!(stage.breaches().await, ["an action without a cycle: 1"]);
+}
+
+/// An upload, number 1, that was cancelled.
+async fn an_action(stage: &Stage, dispute_ref: &str, cycle_n: i32) {
     sqlx::query(
         "insert into actions (merchant_id, action_id, dispute_id, cycle_n, account_id, kind, subject, irreversible,
              state, fence, generation, attempts, wanted_at)
-         select merchant_id, 1, dispute_id, 2, account_id, 'upload', '7', false, 'cancelled', 0, 1, 0, $2
+         select merchant_id, 1, dispute_id, $3, account_id, 'upload', '7', false, 'cancelled', 0, 1, 0, $2
          from disputes where dispute_ref = $1",
     )
-    .bind(&dispute_ref)
+    .bind(dispute_ref)
     .bind(stage.clock.now())
+    .bind(cycle_n)
     .execute(&stage.db.pool)
     .await
     .unwrap();
-    assert_eq!(stage.breaches().await, ["an action without a cycle: 1"]);
 }
 
 /// Whether a statement in this database waits for a lock.

@@ -28,8 +28,19 @@ pub struct StageCapability {
     pub lapse: LapseOutcome,
 }
 
+/// How files reach the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileDelivery {
+    /// Each by a call of its own beforehand; evidence names them by the ids that the provider gave.
+    Upload,
+    /// Their bytes travel in the call that stages or submits.
+    Inline,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct FileLimits {
+    pub delivery: FileDelivery,
     /// Media types taken as evidence.
     pub media_types: &'static [&'static str],
     /// Largest single file, bytes.
@@ -42,7 +53,9 @@ pub struct FileLimits {
 pub struct Capabilities {
     pub stages: &'static [StageCapability],
     pub webhooks: bool,
+    /// The record of one dispute can be read. Where it cannot, only webhooks tell what became of a call.
     pub fetch: bool,
+    /// What changed, or was opened, can be listed.
     pub list: bool,
     /// Irreversible calls carry a key under which the provider answers a repeat with the first answer.
     pub idempotency_key: bool,

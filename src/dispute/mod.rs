@@ -8,7 +8,7 @@ mod money;
 pub mod reason_code;
 mod transition;
 
-pub use capability::{Capabilities, FileLimits, LapseOutcome, StageCapability};
+pub use capability::{Capabilities, FileDelivery, FileLimits, LapseOutcome, StageCapability};
 pub use event::{Event, FraudNotice, FundsMove, News, RespondBy, Snapshot, Source};
 pub(crate) use model::words;
 pub use model::{

@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 
 use crate::dispute::Capabilities;
-use crate::evidence::Packet;
+use crate::evidence::{Packet, Sending};
 
 /// A call to a provider: the answer, and what is worth keeping about how it went.
 pub type Call<'a, T> = BoxFuture<'a, (Answer<T>, Vec<CallLog>)>;
@@ -41,11 +41,11 @@ pub trait Provider: Send + Sync + 'static {
     /// The meaning of a kept body. Total: what is not understood is `Reading::Unrecognised`.
     fn events(&self, kept: &Kept<'_>) -> Reading;
 
-    /// The provider's record of one dispute, now.
+    /// The provider's record of one dispute, now. Not called where `capabilities` has no `fetch`.
     fn fetch<'a>(&'a self, account: &'a Account, dispute_ref: &'a str) -> Call<'a, Record>;
 
     /// A page of what changed (or, where the provider has no such list, was created) since `since`.
-    /// `cursor` is what the page before returned as `next`.
+    /// `cursor` is what the page before returned as `next`. Not called where `capabilities` has no `list`.
     fn list_changed_since<'a>(
         &'a self,
         account: &'a Account,
@@ -53,15 +53,16 @@ pub trait Provider: Send + Sync + 'static {
         cursor: Option<String>,
     ) -> Call<'a, Page>;
 
-    /// Concedes. Irreversible. `key` is the idempotency key, stable per intent, for providers that take one.
+    /// Concedes. Irreversible. An answer that holds no record is `Reading::Acknowledged`. `key` is the idempotency key, stable per intent, for providers that take one.
     fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record>;
 
-    /// Puts evidence with the provider without sending it to the bank. Repeatable.
+    /// Puts evidence with the provider without sending it to the bank. Repeatable. Where files are delivered
+    /// inline, `sending` carries the content of each.
     fn stage_evidence<'a>(
         &'a self,
         account: &'a Account,
         dispute_ref: &'a str,
-        packet: &'a Packet,
+        sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record>;
 
@@ -70,11 +71,12 @@ pub trait Provider: Send + Sync + 'static {
         &'a self,
         account: &'a Account,
         dispute_ref: &'a str,
-        packet: &'a Packet,
+        sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record>;
 
-    /// Uploads one file as dispute evidence; the answer carries the provider's id of it.
+    /// Uploads one file as dispute evidence; the answer carries the provider's id of it. Not called where files
+    /// are delivered inline.
     fn upload<'a>(
         &'a self,
         account: &'a Account,

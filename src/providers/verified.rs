@@ -136,6 +136,11 @@ pub enum Reading {
         dispute_ref: String,
         name: String,
     },
+    /// The provider took our call, and its answer holds no record: what became of it is read back, or told by a
+    /// webhook where the provider cannot be read. Only ever the answer to a call of ours.
+    Acknowledged {
+        what: String,
+    },
     /// Understood, and not about a dispute (`payment_intent.succeeded`): settled without effect.
     NotOurs {
         what: String,

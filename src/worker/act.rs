@@ -17,7 +17,7 @@ use super::{Shop, Stepped, is_collision};
 use crate::crash;
 use crate::dispute::CycleState;
 use crate::engine::{ActionKind, ActionState, Applied, Cause, HistoryKind, Input};
-use crate::evidence::Packet;
+use crate::evidence::{Packet, Sending};
 use crate::observe::record;
 use crate::providers::{Account, Answer, CallLog, Record};
 use crate::store::actions::{self, Circumstances, LeasedAction, Standing};
@@ -120,11 +120,11 @@ impl Task<'_> {
         let (account, dispute_ref) = (&*self.account, self.around.dispute_ref.as_str());
         let key = self.action.idempotency_key();
         let empty = Packet::default();
-        let packet = self.around.packet.as_ref().unwrap_or(&empty);
+        let sending = Sending::of(self.around.packet.as_ref().unwrap_or(&empty));
         let (answer, log) = match self.action.kind {
             ActionKind::Accept => provider.accept(account, dispute_ref, &key).await,
-            ActionKind::Submit => provider.submit(account, dispute_ref, packet, &key).await,
-            ActionKind::StageEvidence => provider.stage_evidence(account, dispute_ref, packet, &key).await,
+            ActionKind::Submit => provider.submit(account, dispute_ref, sending, &key).await,
+            ActionKind::StageEvidence => provider.stage_evidence(account, dispute_ref, sending, &key).await,
             ActionKind::Fetch | ActionKind::Upload | ActionKind::PullFacts => {
                 provider.fetch(account, dispute_ref).await
             }

@@ -162,6 +162,9 @@ async fn digest(
             }
             Reading::NotOurs { what } => done("not_ours", Some(what)),
             Reading::Unrecognised { what } => quarantine(delivery, what),
+            Reading::Acknowledged { what } => {
+                quarantine(delivery, format!("no webhook, but the answer to a call: {what}"))
+            }
         };
         settled.push(verdict);
     }

@@ -16,6 +16,8 @@ use crate::store::turn::{self, CaseKey, Item, Turned};
 pub(super) enum Looked {
     /// The record is applied; the case stands as the provider's record says.
     Seen(Turned),
+    /// The answer to a call of ours says that it was taken, and holds no record.
+    Acknowledged(String),
     /// The provider was not reached or asked for patience.
     NotNow { after: Option<std::time::Duration>, why: String },
     /// The provider knows no such dispute, or does not let us read it.
@@ -130,7 +132,11 @@ async fn absorb(
                 }
                 None
             }
-            Reading::Unrecognised { what } | Reading::NotOurs { what } => {
+            // A read that holds no record has told nothing.
+            Reading::Acknowledged { what } if source == Source::Receipt => {
+                Some(Looked::Acknowledged(what.clone()))
+            }
+            Reading::Acknowledged { what } | Reading::Unrecognised { what } | Reading::NotOurs { what } => {
                 Some(Looked::NotUnderstood(what.clone()))
             }
             Reading::FetchFirst { name, .. } => Some(Looked::NotUnderstood(format!("{name} is no record"))),
@@ -181,7 +187,7 @@ async fn keep(
                     Applied::Unchanged | Applied::Stale | Applied::Refused(_) => return None,
                 },
                 Looked::NotUnderstood(what) => ("unrecognised", None, Some(what.as_str())),
-                Looked::NotNow { .. } | Looked::Refused(_) => return None,
+                Looked::Acknowledged(_) | Looked::NotNow { .. } | Looked::Refused(_) => return None,
             };
             Some(Read {
                 merchant_id: account.merchant_id,

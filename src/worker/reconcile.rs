@@ -124,7 +124,10 @@ async fn commit_page(
         .into_iter()
         .filter_map(|l| match l {
             Looked::Seen(turned) => Some(turned),
-            Looked::NotNow { .. } | Looked::Refused(_) | Looked::NotUnderstood(_) => None,
+            Looked::Acknowledged(_)
+            | Looked::NotNow { .. }
+            | Looked::Refused(_)
+            | Looked::NotUnderstood(_) => None,
         })
         .collect();
     shop.ring_for(&turned);
@@ -135,7 +138,10 @@ async fn commit_page(
 fn disputes_on(page: &Page) -> BTreeSet<&str> {
     let events = page.records.iter().filter_map(|record| match &record.reading {
         Reading::Events(events) => Some(events),
-        Reading::FetchFirst { .. } | Reading::NotOurs { .. } | Reading::Unrecognised { .. } => None,
+        Reading::FetchFirst { .. }
+        | Reading::Acknowledged { .. }
+        | Reading::NotOurs { .. }
+        | Reading::Unrecognised { .. } => None,
     });
     events.flatten().filter_map(Event::snapshot).map(|snapshot| snapshot.dispute_ref.as_str()).collect()
 }
@@ -143,7 +149,9 @@ fn disputes_on(page: &Page) -> BTreeSet<&str> {
 fn changed(looked: &Looked) -> bool {
     match looked {
         Looked::Seen(turned) => turned.applied == Applied::Applied,
-        Looked::NotNow { .. } | Looked::Refused(_) | Looked::NotUnderstood(_) => false,
+        Looked::Acknowledged(_) | Looked::NotNow { .. } | Looked::Refused(_) | Looked::NotUnderstood(_) => {
+            false
+        }
     }
 }
 
@@ -212,7 +220,7 @@ async fn read_one(shop: &Shop, to_read: &ToRead, asked: bool) -> anyhow::Result<
             let wait = after.and_then(|a| TimeDelta::from_std(a).ok()).unwrap_or(backoff(to_read.attempts));
             again(shop, to_read, asked, now + wait, &why).await
         }
-        Looked::Refused(why) | Looked::NotUnderstood(why) => {
+        Looked::Refused(why) | Looked::NotUnderstood(why) | Looked::Acknowledged(why) => {
             tracing::warn!(dispute.reference = to_read.dispute_ref, why, "a dispute cannot be read");
             again(shop, to_read, asked, now + RETRY_MAX, &why).await
         }

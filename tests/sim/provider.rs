@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use respondby::dispute::{
-    Capabilities, Category, Currency, Event, FileLimits, LapseOutcome, Money, News, Reason, RespondBy,
-    Snapshot, Source, Stage, StageCapability, Status,
+    Capabilities, Category, Currency, Event, FileDelivery, FileLimits, LapseOutcome, Money, News, Reason,
+    RespondBy, Snapshot, Source, Stage, StageCapability, Status,
 };
 use respondby::engine::ActionKind;
 use respondby::providers::Answer;
@@ -19,7 +19,8 @@ const fn stage(stage: Stage, acceptable: bool, defendable: bool) -> StageCapabil
 }
 
 const fn capabilities(stages: &'static [StageCapability], keyed: bool) -> Capabilities {
-    let files = FileLimits { media_types: &[], file_bytes_max: 1, total_bytes_max: 1 };
+    let delivery = FileDelivery::Upload;
+    let files = FileLimits { delivery, media_types: &[], file_bytes_max: 1, total_bytes_max: 1 };
     let (webhooks, fetch, list, own_id_per_stage) = (true, true, true, !keyed);
     Capabilities {
         stages,

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::watch::{self, Memory};
 use crate::dispute::{
-    Capabilities, Category, Currency, Event, FileLimits, LapseOutcome, Money, News, Reason, RespondBy,
-    Snapshot, Source, Stage, StageCapability, Status,
+    Capabilities, Category, Currency, Event, FileDelivery, FileLimits, LapseOutcome, Money, News, Reason,
+    RespondBy, Snapshot, Source, Stage, StageCapability, Status,
 };
 use crate::engine::*;
 use crate::evidence::Packet;
@@ -21,7 +21,8 @@ const fn stage(stage: Stage, acceptable: bool, defendable: bool) -> StageCapabil
 }
 
 const fn provider(stages: &'static [StageCapability], documents_min: u32) -> Capabilities {
-    let files = FileLimits { media_types: &[], file_bytes_max: 1, total_bytes_max: 1 };
+    let delivery = FileDelivery::Upload;
+    let files = FileLimits { delivery, media_types: &[], file_bytes_max: 1, total_bytes_max: 1 };
     let (webhooks, fetch, list) = (true, true, true);
     Capabilities {
         stages,

@@ -11,6 +11,8 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{Conformance, every, now, offline, registry};
+use crate::dispute::{Capabilities, FileDelivery, StageCapability};
+use crate::evidence::Sending;
 use crate::providers::{Account, Answer, CallLog, Provider, Reading, Record};
 
 const PATIENT_MS: u64 = 20_000;
@@ -29,6 +31,24 @@ enum Verb {
 
 impl Verb {
     const ALL: [Verb; 6] = [Verb::Fetch, Verb::List, Verb::Accept, Verb::Stage, Verb::Submit, Verb::Upload];
+
+    /// What the provider says that it can do: nothing else is ever called.
+    fn of(c: &Conformance) -> impl Iterator<Item = Verb> {
+        let can = offline(c.provider).capabilities();
+        Self::ALL.into_iter().filter(|verb| verb.is_offered(can))
+    }
+
+    fn is_offered(self, can: &Capabilities) -> bool {
+        let anywhere = |offers: fn(&StageCapability) -> bool| can.stages.iter().any(offers);
+        match self {
+            Verb::Fetch => can.fetch,
+            Verb::List => can.list,
+            Verb::Accept => anywhere(|stage| stage.acceptable),
+            Verb::Stage => anywhere(|stage| stage.draft),
+            Verb::Submit => anywhere(|stage| stage.defendable),
+            Verb::Upload => can.files.delivery == FileDelivery::Upload,
+        }
+    }
 
     fn irreversible(self) -> bool {
         matches!(self, Verb::Accept | Verb::Submit)
@@ -59,8 +79,8 @@ async fn call(p: &dyn Provider, c: &Conformance, verb: Verb, account: &Account) 
             (answer.map(|_| ()), logs)
         }
         Verb::Accept => only_understood(p.accept(account, dispute, key).await),
-        Verb::Stage => only_understood(p.stage_evidence(account, dispute, &packet, key).await),
-        Verb::Submit => only_understood(p.submit(account, dispute, &packet, key).await),
+        Verb::Stage => only_understood(p.stage_evidence(account, dispute, Sending::of(&packet), key).await),
+        Verb::Submit => only_understood(p.submit(account, dispute, Sending::of(&packet), key).await),
         Verb::Upload => {
             let media_type = p.capabilities().files.media_types[0];
             let content = Bytes::from_static(b"a picture of a signature");
@@ -91,7 +111,7 @@ async fn answers(
 ) -> Vec<(Verb, Called)> {
     let registry = registry(read_ms);
     let p = &**registry.get(c.provider);
-    let calls = Verb::ALL.map(|verb| {
+    let calls = Verb::of(c).map(|verb| {
         let template = template(verb);
         async move {
             let server = MockServer::start().await;
@@ -241,7 +261,7 @@ async fn a_connection_lost_after_sending_leaves_the_call_unknown() {
     let registry = registry(PATIENT_MS);
     for c in every() {
         let p = &**registry.get(c.provider);
-        for verb in Verb::ALL {
+        for verb in Verb::of(&c) {
             let called = call(p, &c, verb, &c.account(&[], Some(address.clone()))).await;
             assert_uncertain(&c, verb, &called, "connection lost");
         }
@@ -256,7 +276,7 @@ async fn a_call_that_was_never_sent_may_be_repeated() {
     let registry = registry(PATIENT_MS);
     for c in every() {
         let p = &**registry.get(c.provider);
-        for verb in Verb::ALL {
+        for verb in Verb::of(&c) {
             let (answer, _) = call(p, &c, verb, &c.account(&[], Some(address.clone()))).await;
             assert!(matches!(answer, Answer::Retry { .. }), "{} {verb:?}: {answer:?}", c.provider);
         }

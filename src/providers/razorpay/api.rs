@@ -193,7 +193,10 @@ pub fn then<T>(answer: Answer<Response>, next: impl FnOnce(Response) -> Answer<T
 fn puzzle(status: u16, reading: &Reading) -> String {
     match reading {
         Reading::Unrecognised { what } => format!("answered HTTP {status}, and {what}"),
-        Reading::Events(_) | Reading::FetchFirst { .. } | Reading::NotOurs { .. } => {
+        Reading::Events(_)
+        | Reading::FetchFirst { .. }
+        | Reading::Acknowledged { .. }
+        | Reading::NotOurs { .. } => {
             format!("answered HTTP {status} without a record")
         }
     }

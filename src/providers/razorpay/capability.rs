@@ -2,7 +2,7 @@
 //! or contested (razorpay/markdown-docs, `api/disputes/accept.md`, `contest.md`). Accepting at the fraud phase
 //! concedes only: the refund stays the merchant's to make (`payments/disputes.md`, "Process Flow").
 
-use crate::dispute::{Capabilities, FileLimits, LapseOutcome, Stage, StageCapability};
+use crate::dispute::{Capabilities, FileDelivery, FileLimits, LapseOutcome, Stage, StageCapability};
 
 /// Largest picture, bytes. No limit is stated for dispute evidence; Razorpay's partner documents page states
 /// 4 MB for JPG and PNG and 2 MB for PDF.
@@ -42,6 +42,7 @@ pub static CAPABILITIES: Capabilities = Capabilities {
     deadline_signed: true,
     documents_min: 1,
     files: FileLimits {
+        delivery: FileDelivery::Upload,
         media_types: &[JPEG, PNG, PDF],
         file_bytes_max: PICTURE_BYTES_MAX,
         // No sum is documented.

@@ -26,7 +26,7 @@ use super::{
 use crate::clock::Clock;
 use crate::config::RazorpayConfig;
 use crate::dispute::Capabilities;
-use crate::evidence::Packet;
+use crate::evidence::{Packet, Sending};
 use crate::providers::http::{Http, TimeOuts};
 use api::Api;
 use contest::Action;
@@ -91,20 +91,20 @@ impl Provider for Razorpay {
         &'a self,
         account: &'a Account,
         dispute_ref: &'a str,
-        packet: &'a Packet,
+        sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.contest(account, dispute_ref, packet, Action::Draft))
+        Box::pin(self.api.contest(account, dispute_ref, sending.packet, Action::Draft))
     }
 
     fn submit<'a>(
         &'a self,
         account: &'a Account,
         dispute_ref: &'a str,
-        packet: &'a Packet,
+        sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.contest(account, dispute_ref, packet, Action::Submit))
+        Box::pin(self.api.contest(account, dispute_ref, sending.packet, Action::Submit))
     }
 
     fn upload<'a>(

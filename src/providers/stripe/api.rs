@@ -42,11 +42,11 @@ const LISTED_EVENTS: [&str; 7] = [
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sending {
+pub enum Reach {
     /// Put with Stripe, not sent to the bank.
-    Stage,
+    Provider,
     /// Sent to the bank: once, and not to be taken back.
-    Submit,
+    Bank,
 }
 
 impl Stripe {
@@ -105,7 +105,7 @@ impl Stripe {
         dispute_ref: &str,
         packet: &Packet,
         key: &str,
-        sending: Sending,
+        reach: Reach,
     ) -> Made<Record> {
         if !is_plain_ref(dispute_ref) {
             return bad_ref(dispute_ref);
@@ -122,8 +122,8 @@ impl Stripe {
                 Err(answer) => return (answer, logs),
             }
         }
-        let safety = match sending {
-            Sending::Stage => {
+        let safety = match reach {
+            Reach::Provider => {
                 fields.push(("submit".to_owned(), "false".to_owned()));
                 // Without it an account setting may let Stripe submit evidence of its own at the deadline.
                 if self.api_version.as_str() >= SUBMISSION_METHOD_SINCE {
@@ -131,7 +131,7 @@ impl Stripe {
                 }
                 Safety::Repeatable
             }
-            Sending::Submit => {
+            Reach::Bank => {
                 fields.push(("submit".to_owned(), "true".to_owned()));
                 Safety::Irreversible
             }

@@ -21,7 +21,7 @@ use super::http::{Http, TimeOuts};
 use super::*;
 use crate::clock::Clock;
 use crate::config::StripeConfig;
-use crate::dispute::{FileLimits, LapseOutcome, Stage, StageCapability};
+use crate::dispute::{FileDelivery, FileLimits, LapseOutcome, Stage, StageCapability};
 
 pub struct Stripe {
     http: Http,
@@ -81,6 +81,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     // 5 MB are documented, for one file and in practice for all of a dispute; merchants report refusals from
     // about 4.5 MB on.
     files: FileLimits {
+        delivery: FileDelivery::Upload,
         media_types: &["application/pdf", "image/jpeg", "image/png"],
         file_bytes_max: 4_500_000,
         total_bytes_max: 4_500_000,
@@ -142,20 +143,20 @@ impl Provider for Stripe {
         &'a self,
         account: &'a Account,
         dispute_ref: &'a str,
-        packet: &'a Packet,
+        sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.send_evidence(account, dispute_ref, packet, key, api::Sending::Stage))
+        Box::pin(self.send_evidence(account, dispute_ref, sending.packet, key, api::Reach::Provider))
     }
 
     fn submit<'a>(
         &'a self,
         account: &'a Account,
         dispute_ref: &'a str,
-        packet: &'a Packet,
+        sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.send_evidence(account, dispute_ref, packet, key, api::Sending::Submit))
+        Box::pin(self.send_evidence(account, dispute_ref, sending.packet, key, api::Reach::Bank))
     }
 
     fn upload<'a>(

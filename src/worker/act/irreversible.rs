@@ -52,7 +52,7 @@ impl Task<'_> {
                 let due_at = after.and_then(|a| TimeDelta::from_std(a).ok()).map(|a| self.now() + a);
                 return Ok(Some(self.later(due_at.unwrap_or(self.backoff()), &why)));
             }
-            Looked::Refused(why) | Looked::NotUnderstood(why) => {
+            Looked::Refused(why) | Looked::NotUnderstood(why) | Looked::Acknowledged(why) => {
                 return Ok(Some(self.later(self.backoff(), &format!("the record cannot be read: {why}"))));
             }
         }

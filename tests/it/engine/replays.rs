@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use respondby::dispute::Capabilities;
-use respondby::evidence::Packet;
+use respondby::evidence::{Packet, Sending};
 use respondby::providers::{
     Account, Call, Delivery, Kept, Page, Provider, ProviderName, Reading, Record, Refusal, Uploaded, Verified,
 };
@@ -60,19 +60,19 @@ impl Provider for Older {
         &'a self,
         account: &'a Account,
         dispute_ref: &'a str,
-        packet: &'a Packet,
+        sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
-        self.now.stage_evidence(account, dispute_ref, packet, key)
+        self.now.stage_evidence(account, dispute_ref, sending, key)
     }
     fn submit<'a>(
         &'a self,
         account: &'a Account,
         dispute_ref: &'a str,
-        packet: &'a Packet,
+        sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
-        self.now.submit(account, dispute_ref, packet, key)
+        self.now.submit(account, dispute_ref, sending, key)
     }
     fn upload<'a>(
         &'a self,

@@ -9,7 +9,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::{account, at, fixture, razorpay};
 use crate::dispute::{Source, Status};
-use crate::evidence::{Field, Packet};
+use crate::evidence::{Field, Packet, Sending};
 use crate::providers::{Account, Answer, Credentials, Provider, Reading, Record};
 
 const DISPUTE: &str = "disp_Rk2WnV8sQyTz4B";
@@ -126,8 +126,8 @@ async fn staging_drafts_and_submitting_submits_the_same_evidence() {
             .await;
         let (account, packet) = (account(&[], Some(server.uri())), packet());
         let (answer, _) = match submit {
-            true => razorpay().submit(&account, DISPUTE, &packet, "k").await,
-            false => razorpay().stage_evidence(&account, DISPUTE, &packet, "k").await,
+            true => razorpay().submit(&account, DISPUTE, Sending::of(&packet), "k").await,
+            false => razorpay().stage_evidence(&account, DISPUTE, Sending::of(&packet), "k").await,
         };
         assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
     }
@@ -188,7 +188,7 @@ async fn refusals_carry_a_code_of_ours_that_stays_the_same() {
     ];
     for (description, wanted) in rows {
         let (_server, account) = answering(bad_request(description)).await;
-        let (answer, _) = razorpay().submit(&account, DISPUTE, &packet(), "k").await;
+        let (answer, _) = razorpay().submit(&account, DISPUTE, Sending::of(&packet()), "k").await;
         let Answer::Refused { status: 400, code, reason } = answer else { panic!("{answer:?}") };
         assert_eq!((code.as_deref(), reason.as_str()), (Some(wanted), description));
     }
@@ -221,7 +221,7 @@ async fn a_200_that_changed_nothing_is_no_receipt() {
         let (_server, account) = answering(template).await;
         for (answer, _) in [
             razorpay().accept(&account, DISPUTE, "k").await,
-            razorpay().submit(&account, DISPUTE, &packet(), "k").await,
+            razorpay().submit(&account, DISPUTE, Sending::of(&packet()), "k").await,
         ] {
             let Answer::Unknown { why } = answer else { panic!("{answer:?}") };
             assert!(why.contains("still says `open`"), "{why}");
@@ -248,7 +248,7 @@ async fn an_account_without_keys_and_an_id_that_is_a_path_send_nothing() {
         for (answer, log) in [
             razorpay().fetch(&account, id).await,
             razorpay().accept(&account, id, "k").await,
-            razorpay().submit(&account, id, &packet(), "k").await,
+            razorpay().submit(&account, id, Sending::of(&packet()), "k").await,
         ] {
             assert!(matches!(answer, Answer::Refused { status: 0, .. }), "{id}: {answer:?}");
             assert!(log.is_empty());

@@ -10,7 +10,7 @@ use wiremock::ResponseTemplate;
 
 use super::calling::{answering, dispute, local, ok};
 use super::*;
-use crate::evidence::Packet;
+use crate::evidence::{Packet, Sending};
 use crate::providers::Answer;
 
 fn error(status: u16, body: serde_json::Value) -> ResponseTemplate {
@@ -24,9 +24,9 @@ async fn words(template: ResponseTemplate) -> [&'static str; 4] {
     let id = "du_1QaMango";
     [
         stripe.fetch(&account, id).await.0.word(),
-        stripe.stage_evidence(&account, id, &packet, "k").await.0.word(),
+        stripe.stage_evidence(&account, id, Sending::of(&packet), "k").await.0.word(),
         stripe.accept(&account, id, "k").await.0.word(),
-        stripe.submit(&account, id, &packet, "k").await.0.word(),
+        stripe.submit(&account, id, Sending::of(&packet), "k").await.0.word(),
     ]
 }
 
@@ -149,7 +149,7 @@ async fn nonsense_is_not_sent() {
         for answer in [
             stripe.fetch(&account, id).await.0,
             stripe.accept(&account, id, "k").await.0,
-            stripe.submit(&account, id, &packet, "k").await.0,
+            stripe.submit(&account, id, Sending::of(&packet), "k").await.0,
         ] {
             assert!(matches!(answer, Answer::Refused { status: 0, .. }), "{id:?}: {answer:?}");
         }

@@ -128,19 +128,7 @@ async fn configure(
     let now = clock.now();
     deliveries::maintain_months(conn, now).await?;
     let key = sealing_key(config)?;
-    let configured: Vec<ConfiguredAccount> = config
-        .accounts
-        .iter()
-        .map(|account| ConfiguredAccount {
-            merchant: account.merchant.clone(),
-            provider: account.provider,
-            name: account.name.clone(),
-            base_url: account.base_url.clone(),
-            tolerance_s: i32::try_from(account.tolerance_s.unwrap_or(300)).unwrap_or(300),
-            webhook_secrets: account.webhook_secrets.iter().map(|s| s.value().clone()).collect(),
-            credentials: account.credentials.iter().map(|(k, s)| (k.clone(), s.value().clone())).collect(),
-        })
-        .collect();
+    let configured: Vec<ConfiguredAccount> = config.accounts.iter().map(Into::into).collect();
     if !configured.is_empty() {
         let synced = accounts::sync(conn, ids, &key, &configured, now).await?;
         tracing::info!(

@@ -1,12 +1,13 @@
-//! `respondby webhook verify`: what people need when a signature fails. No database, no configuration, no
-//! network: the secret, the headers and the body as they came, and an answer that names what is wrong.
+//! `respondby webhook verify`: what people need when a signature fails. No database, no configuration: the
+//! secret, the headers and the body as they came, and an answer that names what is wrong. No network either, but
+//! for providers whose proof is a certificate that must be fetched.
 
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -14,7 +15,9 @@ use serde_json::{Value, json};
 use super::{Globals, USAGE};
 use crate::clock::Clock;
 use crate::config::{Config, read_secret_file};
-use crate::providers::{Account, Credentials, Delivery, ProviderName, Refusal, Registry, Verified};
+use crate::providers::{
+    Account, Credentials, Delivery, ProviderName, Refusal, Registry, Verified, WebhookSecrets,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -32,13 +35,19 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Verify {
-    /// stripe or razorpay.
-    #[arg(long)]
+    /// The provider, as in the address of its webhooks.
+    #[arg(long, value_name = "NAME")]
     provider: ProviderName,
     /// A file with the webhook secret; several are tried in this order. One line ending (LF or CRLF) at
     /// the end of the file is not part of the secret; anything more is.
-    #[arg(long, required = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     secret_file: Vec<PathBuf>,
+    /// What the account's `settings` say, where the provider's proof rests on it.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
+    setting: Vec<(String, String)>,
+    /// What one of the account's `credentials` is, likewise.
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_pair)]
+    credential_file: Vec<(String, String)>,
     /// A header as received, 'Name: value'. Give all there were.
     #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
     header: Vec<(String, String)>,
@@ -66,7 +75,7 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
             return Ok(ExitCode::from(USAGE));
         }
     };
-    if account.webhook_secrets.is_empty() {
+    if account.webhook_secrets.is_empty() && !args.secret_file.is_empty() {
         let message = format!("the secret file is empty: {}", shown(&args.secret_file));
         return refused(globals, "no_secret", &message);
     }
@@ -74,7 +83,14 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
     let now = args.now.unwrap_or_else(|| clock.now());
     let defaults = Config::read(None, [])?;
     let registry = Registry::new(&defaults.providers, clock)?;
-    match registry.get(args.provider).verify(delivery, &account, now) {
+    let provider = registry.get(args.provider);
+    if let Some(preparing) = provider.prepare(&delivery, &account)
+        && let Err(not_ready) = preparing.await
+    {
+        let message = format!("nothing can be said of it yet: {not_ready}");
+        return refused(globals, "not_ready", &message);
+    }
+    match provider.verify(delivery, &account, now) {
         Ok(verified) => accepted(globals, &verified),
         Err(refusal) => refused(globals, refusal.word(), &told(&refusal, &args)),
     }
@@ -116,6 +132,9 @@ fn told(refusal: &Refusal, args: &Verify) -> String {
 }
 
 fn read_inputs(args: &Verify) -> anyhow::Result<(Account, Delivery)> {
+    if args.secret_file.is_empty() && args.provider.webhook_secrets() == WebhookSecrets::Required {
+        bail!("webhooks of {} are signed: say with --secret-file where the secret is", args.provider);
+    }
     let secrets: Vec<String> =
         args.secret_file.iter().map(|path| read_secret_file(path)).collect::<Result<_, _>>()?;
     let account = Account {
@@ -125,13 +144,31 @@ fn read_inputs(args: &Verify) -> anyhow::Result<(Account, Delivery)> {
         name: "command-line".to_owned(),
         provider: args.provider,
         webhook_secrets: secrets.into_iter().filter(|s| !s.is_empty()).map(SecretString::from).collect(),
-        credentials: Credentials::default(),
+        credentials: read_credentials(args)?,
         base_url: None,
         tolerance_s: args.tolerance,
     };
     let body = read_body(&args.body)?;
     let delivery = Delivery { headers: args.header.clone(), body: body.into(), url: args.url.clone() };
     Ok((account, delivery))
+}
+
+/// What the account has at its provider, each under a name that it knows.
+fn read_credentials(args: &Verify) -> anyhow::Result<Credentials> {
+    let known = |secret: bool| args.provider.needs().iter().filter(move |need| need.secret == secret);
+    let mut entries: Vec<(String, SecretString)> = Vec::new();
+    for (given, secret) in [(&args.setting, false), (&args.credential_file, true)] {
+        for (name, value) in given {
+            if !known(secret).any(|need| need.name == name) {
+                let names: Vec<&str> = known(secret).map(|need| need.name).collect();
+                let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                bail!("a {} account has no `{name}` there: expected {names}", args.provider);
+            }
+            let value = if secret { read_secret_file(Path::new(value))? } else { value.clone() };
+            entries.push((name.clone(), value.into()));
+        }
+    }
+    Ok(Credentials::new(entries))
 }
 
 fn read_body(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -151,6 +188,11 @@ fn parse_header(text: &str) -> Result<(String, String), String> {
     }
     // Servers hand a value on without the blanks around it.
     Ok((name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()))
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is written NAME=…")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {

@@ -7,8 +7,7 @@ use std::path::Path;
 use super::layers::Step;
 use super::problem::nearest;
 use super::secret::{Secret, SecretError};
-use super::{AccountConfig, AlertsConfig, ChannelKind, Config};
-use crate::providers::ProviderName;
+use super::{AlertsConfig, ChannelKind, Config, account};
 
 pub(super) struct Mistake {
     pub at: Vec<Step>,
@@ -18,21 +17,13 @@ pub(super) struct Mistake {
     pub hint: Option<String>,
 }
 
-/// The credentials an account needs, by provider.
-const fn credential_names(provider: ProviderName) -> &'static [&'static str] {
-    match provider {
-        ProviderName::Stripe => &["api_key"],
-        ProviderName::Razorpay => &["key_id", "key_secret"],
-    }
-}
-
 /// Checks everything and fills in the secrets and the paths on the way.
 pub(super) fn all(config: &mut Config, base: &Path, environment: &[(String, String)]) -> Vec<Mistake> {
     let mut found = Vec::new();
     ranges(config, &mut found);
     urls(config, &mut found);
     names(config, &mut found);
-    accounts(&config.accounts, &mut found);
+    account::all(&config.accounts, &mut found);
     alerts(&config.alerts, &mut found);
     rules_files(config, base, &mut found);
     secrets(config, base, environment, &mut found);
@@ -40,11 +31,11 @@ pub(super) fn all(config: &mut Config, base: &Path, environment: &[(String, Stri
 }
 
 /// `http.listen`, `account.2.name`.
-fn at(path: &str) -> Vec<Step> {
+pub(super) fn at(path: &str) -> Vec<Step> {
     path.split('.').map(|s| s.parse().map_or_else(|_| Step::Key(s.to_owned()), Step::Index)).collect()
 }
 
-fn mistake(path: &str, message: impl Into<String>) -> Mistake {
+pub(super) fn mistake(path: &str, message: impl Into<String>) -> Mistake {
     Mistake { at: at(path), or_at: None, message: message.into(), hint: None }
 }
 
@@ -84,10 +75,8 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
         }
     }
     // A claimed call must be over, or given up by its own time-outs, before another worker may take it.
-    let providers = &c.providers;
-    for (name, total_ms) in
-        [("stripe", providers.stripe.total_timeout_ms), ("razorpay", providers.razorpay.total_timeout_ms)]
-    {
+    for (name, provider) in &c.providers.0 {
+        let total_ms = provider.total_timeout_ms;
         if total_ms >= u64::from(c.worker.lease_s) * 1000 {
             let path = format!("providers.{name}.total_timeout_ms");
             let message = format!(
@@ -112,15 +101,18 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
 fn urls(config: &Config, found: &mut Vec<Mistake>) {
     let http = ["https://", "http://"].as_slice();
     let postgres = ["postgres://", "postgresql://"].as_slice();
-    let providers = &config.providers;
     let mut wanted: Vec<(String, Option<&str>, &[&str])> = vec![
         ("database.url".into(), config.database.url.as_deref(), postgres),
         ("http.public_url".into(), config.http.public_url.as_deref(), http),
         ("facts.url".into(), config.facts.url.as_deref(), http),
-        ("providers.stripe.base_url".into(), Some(&providers.stripe.base_url), http),
-        ("providers.stripe.files_url".into(), Some(&providers.stripe.files_url), http),
-        ("providers.razorpay.base_url".into(), Some(&providers.razorpay.base_url), http),
     ];
+    for (name, provider) in &config.providers.0 {
+        wanted.push((format!("providers.{name}.base_url"), Some(&provider.base_url), http));
+        for setting in name.settings().iter().filter(|setting| setting.address) {
+            let path = format!("providers.{name}.{}", setting.name);
+            wanted.push((path, Some(provider.setting(setting.name)), http));
+        }
+    }
     for (i, merchant) in config.merchants.iter().enumerate() {
         wanted.push((format!("merchant.{i}.facts_url"), merchant.facts_url.as_deref(), http));
     }
@@ -157,7 +149,7 @@ fn names(config: &Config, found: &mut Vec<Mistake>) {
 }
 
 /// A name stands in URLs and on command lines.
-fn check_name(name: &str, path: &str, found: &mut Vec<Mistake>) {
+pub(super) fn check_name(name: &str, path: &str, found: &mut Vec<Mistake>) {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
     if !starts_well || name.len() > 63 || !name.bytes().all(plain) {
@@ -171,40 +163,6 @@ fn check_merchant(name: &str, path: &str, merchants: &BTreeSet<&str>, found: &mu
         let hint = nearest(name, merchants.iter().copied());
         let message = format!("there is no [[merchant]] named `{name}`");
         found.push(Mistake { at: at(path), or_at: None, message, hint });
-    }
-}
-
-fn accounts(accounts: &[AccountConfig], found: &mut Vec<Mistake>) {
-    let mut seen = BTreeSet::new();
-    for (i, account) in accounts.iter().enumerate() {
-        let path = |key: &str| format!("account.{i}.{key}");
-        check_name(&account.name, &path("name"), found);
-        if !seen.insert((account.provider, account.name.as_str())) {
-            let message = format!("there is a {} account `{}` above already", account.provider, account.name);
-            found.push(mistake(&path("name"), message));
-        }
-        if account.webhook_secrets.is_empty() {
-            let message =
-                "without a webhook secret every delivery of this account is refused: name at least one";
-            found.push(mistake(&path("webhook_secrets"), message));
-        }
-        if account.tolerance_s.is_some_and(|s| !(10..=86_400).contains(&s)) {
-            found.push(mistake(&path("tolerance_s"), "out of range: 10 to 86400"));
-        }
-        let known = credential_names(account.provider);
-        for name in account.credentials.keys().filter(|n| !known.contains(&n.as_str())) {
-            let message = format!(
-                "a {} account has no credential `{name}`: expected {}",
-                account.provider,
-                known.join(", ")
-            );
-            let hint = nearest(name, known.iter().copied());
-            found.push(Mistake { at: at(&path(&format!("credentials.{name}"))), or_at: None, message, hint });
-        }
-        for name in known.iter().filter(|n| !account.credentials.contains_key(**n)) {
-            let message = format!("a {} account needs the credential `{name}`", account.provider);
-            found.push(mistake(&path("credentials"), message));
-        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! The configuration: `config/default.toml` compiled in, then the file named, then the environment. Read
 //! whole and checked before any socket opens; a mistake is told with its file, line and column and the
-//! nearest name that would have been right. Knows no other part of the program but the providers' names.
+//! nearest name that would have been right. Knows of other parts only what the providers' folders state.
 
+mod account;
 mod check;
 mod layers;
 mod problem;
+mod provider;
 mod secret;
 mod sections;
 
@@ -15,6 +17,7 @@ use serde::Deserialize;
 
 use layers::Layers;
 pub use problem::{ConfigError, Problem};
+pub use provider::{ProviderConfig, ProvidersConfig};
 pub use secret::{Secret, SecretError, SecretSource, read_file as read_secret_file};
 pub use sections::*;
 

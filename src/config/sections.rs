@@ -147,33 +147,6 @@ pub struct LogConfig {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ProvidersConfig {
-    pub stripe: StripeConfig,
-    pub razorpay: RazorpayConfig,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StripeConfig {
-    pub base_url: String,
-    pub files_url: String,
-    pub api_version: String,
-    pub connect_timeout_ms: u64,
-    pub read_timeout_ms: u64,
-    pub total_timeout_ms: u64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RazorpayConfig {
-    pub base_url: String,
-    pub connect_timeout_ms: u64,
-    pub read_timeout_ms: u64,
-    pub total_timeout_ms: u64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct MerchantConfig {
     pub name: String,
     /// Absolute, or relative to the working directory, once loaded.
@@ -189,9 +162,13 @@ pub struct AccountConfig {
     pub provider: ProviderName,
     pub name: String,
     /// Newest first.
+    #[serde(default)]
     pub webhook_secrets: Vec<Secret>,
     #[serde(default)]
     pub credentials: BTreeMap<String, Secret>,
+    /// What the account has at its provider that is no secret.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
     pub base_url: Option<String>,
     pub tolerance_s: Option<u32>,
 }

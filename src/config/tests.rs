@@ -107,9 +107,9 @@ fn every_key_is_in_the_default_file() {
         "secrets",
         "log",
         "providers",
-        "providers.stripe",
-        "providers.razorpay",
     ];
+    let providers: Vec<String> = ProviderName::ALL.iter().map(|name| format!("providers.{name}")).collect();
+    let tables: Vec<&str> = tables.into_iter().chain(providers.iter().map(String::as_str)).collect();
     let lists = ["merchant", "account", "alerts.channel", "alerts.route"];
     let probes = tables
         .iter()
@@ -124,6 +124,21 @@ fn every_key_is_in_the_default_file() {
                 line.starts_with(&format!("{key} = ")) || line.contains(&format!(".{key}]"))
             };
             assert!(DEFAULT_TOML.lines().any(written), "{table}.{key} is not in config/default.toml");
+        }
+    }
+}
+
+/// With the provider's table stands what an account there has.
+#[test]
+fn what_an_account_needs_is_told_with_its_providers_table() {
+    for provider in ProviderName::ALL {
+        let (before, _) = DEFAULT_TOML.split_once(&format!("[providers.{provider}]\n")).expect("its table");
+        let told: Vec<&str> = before.lines().rev().take_while(|line| line.starts_with('#')).collect();
+        for need in provider.needs() {
+            let word = |line: &&str| {
+                line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == need.name)
+            };
+            assert!(told.iter().any(word), "{provider}: `{}` is not told", need.name);
         }
     }
 }

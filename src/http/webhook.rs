@@ -1,26 +1,28 @@
 //! `POST /webhooks/{provider}/{account}`. Raw bytes first, then the proof of the sender, then the table, then
 //! 200. Everybody who proves nothing gets one answer, after the same work, and the log gets the reason.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rand::Rng as _;
+use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::answer::{and_close, come_again, counted, json, problem, refused};
+use super::answer::{and_close, come_again, counted, problem, refused, with_type};
 use super::body::{NoBody, Reader};
 use super::intake::{Intake, NotKept};
 use crate::clock::Clock;
 use crate::config::HttpConfig;
 use crate::observe::record;
-use crate::providers::{Account, Credentials, Delivery, ProviderName, Registry, Verified};
+use crate::providers::{Account, Acknowledgement, Credentials, Delivery, ProviderName, Registry, Verified};
 use crate::store::accounts::AccountDirectory;
 use crate::store::deliveries::{Arrival, Keeping};
 
@@ -39,7 +41,7 @@ pub struct Webhooks {
     public_url: Option<String>,
     header_bytes_max: usize,
     request_timeout: Duration,
-    decoy: Account,
+    decoys: BTreeMap<ProviderName, Account>,
 }
 
 impl Webhooks {
@@ -59,35 +61,37 @@ impl Webhooks {
             public_url: config.public_url.clone(),
             header_bytes_max: config.header_bytes_max,
             request_timeout: Duration::from_millis(config.request_timeout_ms),
-            decoy: decoy(),
+            decoys: ProviderName::ALL.iter().map(|name| (*name, decoy(*name))).collect(),
         }
     }
 }
 
 /// An account that no delivery is for: what is sent to an address that does not exist is verified against
-/// its secret, so that the answer takes as long as for one that does.
-fn decoy() -> Account {
-    let secret: [u8; 32] = rand::rng().random();
+/// its secrets, so that the answer takes as long as for one that does.
+fn decoy(provider: ProviderName) -> Account {
+    // Hex reads as text, as hex and as base64, so that every provider takes it for a key.
+    let secret = || -> SecretString { hex::encode(rand::rng().random::<[u8; 32]>()).into() };
+    let credentials = provider.needs().iter().map(|need| (need.name.to_owned(), secret()));
     Account {
         merchant_id: 0,
         account_id: 0,
         merchant: String::new(),
         name: String::new(),
-        // Whichever comes first: it is only the default of an address that names none.
-        provider: ProviderName::ALL[0],
-        webhook_secrets: vec![format!("whsec_{}", hex::encode(secret)).into()],
-        credentials: Credentials::default(),
+        provider,
+        webhook_secrets: vec![secret()],
+        credentials: Credentials::new(credentials),
         base_url: None,
         tolerance_s: 300,
     }
 }
 
 /// Whom an address names.
-enum Addressee {
+enum Addressee<'d> {
     Account(Arc<Account>),
     /// Nobody. Says for the log what was asked for.
     Nobody {
         word: &'static str,
+        decoy: &'d Account,
         provider: String,
         account: String,
     },
@@ -126,16 +130,19 @@ impl Webhooks {
             Err(why) => return no_body(why),
         };
         let addressee = self.addressee(path);
-        let Some(verified) = self.verify(&addressee, &head, held.bytes, received_at) else {
+        let delivery =
+            Delivery { headers: headers(&head.headers), body: held.bytes, url: Some(self.url(&head)) };
+        if let Err(response) = self.prepare(&addressee, &delivery, until).await {
+            return response;
+        }
+        let Some(verified) = self.verify(&addressee, delivery, received_at) else {
             return refused();
         };
         let provider = verified.provider;
         let kept = self.intake.keep(Arrival::new(&verified, received_at), held.room);
         let (outcome, response) = match tokio::time::timeout_at(until, kept).await {
-            Ok(Ok(Keeping::New { .. })) => ("kept", json(StatusCode::OK, "{\"outcome\":\"kept\"}\n")),
-            Ok(Ok(Keeping::Duplicate)) => {
-                ("duplicate", json(StatusCode::OK, "{\"outcome\":\"duplicate\"}\n"))
-            }
+            Ok(Ok(Keeping::New { .. })) => ("kept", self.acknowledged(provider)),
+            Ok(Ok(Keeping::Duplicate)) => ("duplicate", self.acknowledged(provider)),
             Ok(Ok(Keeping::Unkeepable { why })) => {
                 tracing::error!(
                     account.provider = provider.as_str(),
@@ -152,27 +159,55 @@ impl Webhooks {
         response
     }
 
-    fn addressee(&self, path: Result<Path<(String, String)>, PathRejection>) -> Addressee {
+    fn acknowledged(&self, provider: ProviderName) -> Response {
+        let Acknowledgement { media_type, body } = self.providers.get(provider).acknowledgement();
+        with_type(StatusCode::OK, media_type, Body::from(body))
+    }
+
+    fn addressee(&self, path: Result<Path<(String, String)>, PathRejection>) -> Addressee<'_> {
         // An address that is not UTF-8 names nobody.
         let (provider, account) = path.map(|Path(names)| names).unwrap_or_default();
-        let (word, found) = match provider.parse::<ProviderName>() {
-            Ok(name) => ("unknown_account", self.accounts.find(name, &account)),
-            Err(_) => ("unknown_provider", None),
+        let (word, known, found) = match provider.parse::<ProviderName>() {
+            Ok(name) => ("unknown_account", name, self.accounts.find(name, &account)),
+            // Whichever comes first: it is only the default of an address that names none.
+            Err(_) => ("unknown_provider", ProviderName::ALL[0], None),
         };
         match found {
             Some(account) => Addressee::Account(account),
-            None => Addressee::Nobody { word, provider, account },
+            None => Addressee::Nobody { word, decoy: &self.decoys[&known], provider, account },
         }
     }
 
-    fn verify(
+    /// Fetches what the provider's `verify` needs, if anything. The same for an account that there is not: how
+    /// long it takes tells nobody which there are.
+    async fn prepare(
         &self,
-        addressee: &Addressee,
-        head: &Parts,
-        body: Bytes,
-        now: DateTime<Utc>,
-    ) -> Option<Verified> {
-        let delivery = Delivery { headers: headers(&head.headers), body, url: Some(self.url(head)) };
+        addressee: &Addressee<'_>,
+        delivery: &Delivery,
+        until: Instant,
+    ) -> Result<(), Response> {
+        let account = match addressee {
+            Addressee::Account(account) => account,
+            Addressee::Nobody { decoy, .. } => *decoy,
+        };
+        let Some(preparing) = self.providers.get(account.provider).prepare(delivery, account) else {
+            return Ok(());
+        };
+        let why = match tokio::time::timeout_at(until, preparing).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(not_ready)) => not_ready.to_string(),
+            Err(_) => "it took longer than http.request_timeout_ms".to_owned(),
+        };
+        tracing::warn!(
+            account.provider = account.provider.as_str(),
+            account.name = account.name,
+            "a webhook cannot be verified yet, and its sender was told to come again: {why}"
+        );
+        record::deliveries(account.provider.as_str(), "unavailable", 1);
+        Err(come_again())
+    }
+
+    fn verify(&self, addressee: &Addressee<'_>, delivery: Delivery, now: DateTime<Utc>) -> Option<Verified> {
         match addressee {
             Addressee::Account(account) => {
                 match self.providers.get(account.provider).verify(delivery, account, now) {
@@ -189,10 +224,9 @@ impl Webhooks {
                     }
                 }
             }
-            Addressee::Nobody { word, provider, account } => {
-                let known = provider.parse().unwrap_or(self.decoy.provider);
+            Addressee::Nobody { word, decoy, provider, account } => {
                 // The work counts, not what comes of it.
-                _ = self.providers.get(known).verify(delivery, &self.decoy, now);
+                _ = self.providers.get(decoy.provider).verify(delivery, decoy, now);
                 tracing::info!(
                     account.provider = shown(provider),
                     account.name = shown(account),

@@ -11,6 +11,7 @@ use reqwest::{Method, RequestBuilder};
 
 use super::{Answer, CallLog};
 use crate::clock::Clock;
+use crate::config::ProviderConfig;
 
 /// The largest answer read, bytes. A page of a hundred disputes is under 1 MiB.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
@@ -23,6 +24,16 @@ pub struct TimeOuts {
     /// Between two reads, the wait for the first byte of the answer among them.
     pub read_ms: u64,
     pub total_ms: u64,
+}
+
+impl TimeOuts {
+    pub fn of(config: &ProviderConfig) -> Self {
+        Self {
+            connect_ms: config.connect_timeout_ms,
+            read_ms: config.read_timeout_ms,
+            total_ms: config.total_timeout_ms,
+        }
+    }
 }
 
 /// What repeating a call does, which decides what its failures mean.

@@ -1,28 +1,45 @@
 //! The contract every payment provider fulfils, and the types that cross it. A provider is one folder:
 //! its wire words stay inside. Nothing here knows of the database, the rules or the clock: `now` and the
 //! account come as arguments, and what a call did comes back as an [`Answer`].
+//!
+//! A new provider is its folder, its two lines here (`mod` and in the list) and its table in the configuration.
 
 mod account;
 mod answer;
 #[cfg(test)]
 mod conformance;
+mod folder;
 pub mod http;
 mod json;
-pub mod razorpay;
 mod registry;
-pub mod stripe;
 mod verified;
+
+pub mod razorpay;
+pub mod stripe;
+
+registry::registry! {
+    Stripe = "stripe", stripe::Stripe;
+    Razorpay = "razorpay", razorpay::Razorpay;
+}
 
 pub use account::{Account, Credentials};
 pub use answer::{Answer, CallError, CallLog, Outcome, Page, Record, Uploaded};
-pub use registry::{ProviderName, Registry};
-pub use verified::{Delivery, Kept, Reading, Refusal, Verified};
+pub use folder::{Folder, Need, Setting, WebhookSecrets};
+pub use registry::Registry;
+pub use verified::{Acknowledgement, Delivery, Kept, NotReady, Reading, Refusal, Verified};
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 
-use crate::dispute::Capabilities;
+use crate::clock::Clock;
+use crate::config::ProviderConfig;
+use crate::dispute::{Capabilities, UnknownWord};
 use crate::evidence::{Packet, Sending};
 
 /// A call to a provider: the answer, and what is worth keeping about how it went.
@@ -34,9 +51,21 @@ pub trait Provider: Send + Sync + 'static {
 
     fn capabilities(&self) -> &'static Capabilities;
 
+    /// What must be fetched before `verify` can judge this delivery: a certificate that it names, into the
+    /// provider's own cache. `None` where nothing is: `verify` is pure, and most providers' needs no more. Anybody
+    /// can send a delivery, so that this asks only hosts which the provider knows, and the same thing once.
+    fn prepare<'a>(
+        &'a self,
+        delivery: &'a Delivery,
+        account: &'a Account,
+    ) -> Option<BoxFuture<'a, Result<(), NotReady>>>;
+
     /// Checks the delivery against the account's secrets, newest first, in constant time. The order of
     /// checks is fixed: secret present, header present, header shape, signature, age.
     fn verify(&self, delivery: Delivery, account: &Account, now: DateTime<Utc>) -> Result<Verified, Refusal>;
+
+    /// What a delivery that is kept, or was kept before, is answered with, under status 200.
+    fn acknowledgement(&self) -> Acknowledgement;
 
     /// The meaning of a kept body. Total: what is not understood is `Reading::Unrecognised`.
     fn events(&self, kept: &Kept<'_>) -> Reading;

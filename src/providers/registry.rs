@@ -1,36 +1,57 @@
-//! Which providers there are. Adding one is a folder, a line here and a table in the configuration.
-//! Nothing else in the crate lists them.
+//! What is made of the list of providers in `providers/mod.rs`: their names, what their folders state, and one
+//! of each that can be called. Nothing else in the crate lists them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Provider, razorpay, stripe};
+use super::{Provider, ProviderName};
+use crate::clock::Clock;
 use crate::config::ProvidersConfig;
-use crate::dispute::UnknownWord;
 
-crate::dispute::words!(
-    /// The name of a provider, as in webhook URLs and the configuration.
-    ProviderName, "provider", {
-        Stripe = "stripe",
-        Razorpay = "razorpay",
-    }
-);
+/// `Variant = "name", folder::Type;` for each provider.
+macro_rules! registry {
+    ($($variant:ident = $name:literal, $provider:ty;)+) => {
+        crate::dispute::words!(
+            /// The name of a provider, as in webhook URLs and the configuration.
+            ProviderName, "provider", { $($variant = $name,)+ }
+        );
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
+        impl ProviderName {
+            /// The keys of its table in the configuration, beyond the address and the time-outs.
+            pub const fn settings(self) -> &'static [Setting] {
+                match self { $(Self::$variant => <$provider as Folder>::SETTINGS,)+ }
+            }
+
+            /// What an account needs there.
+            pub const fn needs(self) -> &'static [Need] {
+                match self { $(Self::$variant => <$provider as Folder>::NEEDS,)+ }
+            }
+
+            pub const fn webhook_secrets(self) -> WebhookSecrets {
+                match self { $(Self::$variant => <$provider as Folder>::WEBHOOK_SECRETS,)+ }
+            }
+
+            fn start(self, config: &ProviderConfig, clock: Clock) -> anyhow::Result<Arc<dyn Provider>> {
+                Ok(match self { $(Self::$variant => Arc::new(<$provider as Folder>::start(config, clock)?),)+ })
+            }
+
+            #[cfg(test)]
+            fn described(self) -> conformance::Conformance {
+                match self { $(Self::$variant => <$provider as Folder>::described(),)+ }
+            }
+        }
+    };
+}
+pub(super) use registry;
 
 /// Every provider, ready to be called.
 #[derive(Clone)]
 pub struct Registry(BTreeMap<ProviderName, Arc<dyn Provider>>);
 
 impl Registry {
-    pub fn new(config: &ProvidersConfig, clock: crate::clock::Clock) -> anyhow::Result<Self> {
-        let all: [Arc<dyn Provider>; 2] = [
-            Arc::new(stripe::Stripe::new(&config.stripe, clock.clone())?),
-            Arc::new(razorpay::Razorpay::new(&config.razorpay, clock)?),
-        ];
-        Ok(Self(all.into_iter().map(|p| (p.name(), p)).collect()))
+    pub fn new(config: &ProvidersConfig, clock: Clock) -> anyhow::Result<Self> {
+        let start = |name: &ProviderName| Ok((*name, name.start(config.get(*name), clock.clone())?));
+        Ok(Self(ProviderName::ALL.iter().map(start).collect::<anyhow::Result<_>>()?))
     }
 
     /// The same with another implementation of one provider: one that wraps it, or a stand-in in this process.

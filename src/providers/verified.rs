@@ -73,6 +73,26 @@ impl Refusal {
     }
 }
 
+/// What `verify` would need is not there, so that nothing can be said of the delivery yet: the sender is told to
+/// come again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct NotReady {
+    pub why: String,
+}
+
+/// What the sender of a delivery is told when it is in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledgement {
+    pub media_type: &'static str,
+    pub body: &'static [u8],
+}
+
+impl Acknowledgement {
+    /// For senders who read the status alone.
+    pub const PLAIN: Self = Self { media_type: "application/json", body: b"{\"outcome\":\"kept\"}\n" };
+}
+
 /// A delivery whose sender is proved.
 #[derive(Debug, Clone)]
 pub struct Verified {

@@ -6,7 +6,7 @@
 mod api;
 mod capability;
 #[cfg(test)]
-pub(in crate::providers) mod conformance;
+mod conformance;
 mod contest;
 mod event;
 mod list;
@@ -17,16 +17,7 @@ mod signature;
 mod tests;
 mod wire;
 
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
-
-use super::{
-    Account, Call, Delivery, Kept, Page, Provider, ProviderName, Reading, Record, Refusal, Uploaded, Verified,
-};
-use crate::clock::Clock;
-use crate::config::RazorpayConfig;
-use crate::dispute::Capabilities;
-use crate::evidence::{Packet, Sending};
+use super::*;
 use crate::providers::http::{Http, TimeOuts};
 use api::Api;
 use contest::Action;
@@ -35,16 +26,24 @@ pub struct Razorpay {
     api: Api,
 }
 
-impl Razorpay {
-    /// Fails when no HTTPS client can be built.
-    pub fn new(config: &RazorpayConfig, clock: Clock) -> anyhow::Result<Self> {
-        let time_outs = TimeOuts {
-            connect_ms: config.connect_timeout_ms,
-            read_ms: config.read_timeout_ms,
-            total_ms: config.total_timeout_ms,
-        };
-        let http = Http::new(time_outs, "x-razorpay-request-id", clock.clone())?;
+impl Folder for Razorpay {
+    const SETTINGS: &'static [Setting] = &[];
+
+    const NEEDS: &'static [Need] = &[
+        Need::secret("key_id", "the id of an API key (`rzp_live_…`)"),
+        Need::secret("key_secret", "the secret of that API key"),
+    ];
+
+    const WEBHOOK_SECRETS: WebhookSecrets = WebhookSecrets::Required;
+
+    fn start(config: &ProviderConfig, clock: Clock) -> anyhow::Result<Self> {
+        let http = Http::new(TimeOuts::of(config), "x-razorpay-request-id", clock.clone())?;
         Ok(Self { api: Api::new(http, &config.base_url, clock) })
+    }
+
+    #[cfg(test)]
+    fn described() -> super::conformance::Conformance {
+        conformance::conformance()
     }
 }
 
@@ -57,6 +56,14 @@ impl Provider for Razorpay {
         &capability::CAPABILITIES
     }
 
+    fn prepare<'a>(
+        &'a self,
+        _delivery: &'a Delivery,
+        _account: &'a Account,
+    ) -> Option<BoxFuture<'a, Result<(), NotReady>>> {
+        None
+    }
+
     fn verify(
         &self,
         delivery: Delivery,
@@ -64,6 +71,10 @@ impl Provider for Razorpay {
         _now: DateTime<Utc>,
     ) -> Result<Verified, Refusal> {
         signature::verify(delivery, account)
+    }
+
+    fn acknowledgement(&self) -> Acknowledgement {
+        Acknowledgement::PLAIN
     }
 
     fn events(&self, kept: &Kept<'_>) -> Reading {

@@ -3,7 +3,7 @@
 
 mod api;
 #[cfg(test)]
-pub(in crate::providers) mod conformance;
+mod conformance;
 mod event;
 mod evidence;
 mod fields;
@@ -14,13 +14,8 @@ mod signature;
 mod tests;
 mod wire;
 
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
-
 use super::http::{Http, TimeOuts};
 use super::*;
-use crate::clock::Clock;
-use crate::config::StripeConfig;
 use crate::dispute::{FileDelivery, FileLimits, LapseOutcome, Stage, StageCapability};
 
 pub struct Stripe {
@@ -88,20 +83,29 @@ static CAPABILITIES: Capabilities = Capabilities {
     },
 };
 
-impl Stripe {
-    pub fn new(config: &StripeConfig, clock: Clock) -> anyhow::Result<Self> {
-        let time_outs = TimeOuts {
-            connect_ms: config.connect_timeout_ms,
-            read_ms: config.read_timeout_ms,
-            total_ms: config.total_timeout_ms,
-        };
+impl Folder for Stripe {
+    const SETTINGS: &'static [Setting] = &[Setting::address("files_url"), Setting::text("api_version")];
+
+    const NEEDS: &'static [Need] = &[Need::secret(
+        "api_key",
+        "a restricted key (`rk_…`): disputes and files write, events and fraud warnings read",
+    )];
+
+    const WEBHOOK_SECRETS: WebhookSecrets = WebhookSecrets::Required;
+
+    fn start(config: &ProviderConfig, clock: Clock) -> anyhow::Result<Self> {
         Ok(Self {
-            http: Http::new(time_outs, "request-id", clock.clone())?,
+            http: Http::new(TimeOuts::of(config), "request-id", clock.clone())?,
             clock,
             base_url: config.base_url.clone(),
-            files_url: config.files_url.clone(),
-            api_version: config.api_version.clone(),
+            files_url: config.setting("files_url").to_owned(),
+            api_version: config.setting("api_version").to_owned(),
         })
+    }
+
+    #[cfg(test)]
+    fn described() -> super::conformance::Conformance {
+        conformance::conformance()
     }
 }
 
@@ -114,8 +118,20 @@ impl Provider for Stripe {
         &CAPABILITIES
     }
 
+    fn prepare<'a>(
+        &'a self,
+        _delivery: &'a Delivery,
+        _account: &'a Account,
+    ) -> Option<BoxFuture<'a, Result<(), NotReady>>> {
+        None
+    }
+
     fn verify(&self, delivery: Delivery, account: &Account, now: DateTime<Utc>) -> Result<Verified, Refusal> {
         signature::verify(delivery, account, now)
+    }
+
+    fn acknowledgement(&self) -> Acknowledgement {
+        Acknowledgement::PLAIN
     }
 
     fn events(&self, kept: &Kept<'_>) -> Reading {

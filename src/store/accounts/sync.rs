@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, PgConnection};
 
 use super::{credentials_place, secret_place};
+use crate::config::AccountConfig;
 use crate::dispute::{AccountId, MerchantId};
 use crate::providers::ProviderName;
 use crate::store::ids::Ids;
@@ -27,7 +28,24 @@ pub struct ConfiguredAccount {
     pub tolerance_s: i32,
     /// Newest first.
     pub webhook_secrets: Vec<SecretString>,
+    /// What the account has at its provider, by name: secrets and settings.
     pub credentials: BTreeMap<String, SecretString>,
+}
+
+impl From<&AccountConfig> for ConfiguredAccount {
+    fn from(account: &AccountConfig) -> Self {
+        let secret = account.credentials.iter().map(|(name, value)| (name.clone(), value.value().clone()));
+        let plain = account.settings.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+        Self {
+            merchant: account.merchant.clone(),
+            provider: account.provider,
+            name: account.name.clone(),
+            base_url: account.base_url.clone(),
+            tolerance_s: i32::try_from(account.tolerance_s.unwrap_or(300)).unwrap_or(300),
+            webhook_secrets: account.webhook_secrets.iter().map(|s| s.value().clone()).collect(),
+            credentials: secret.chain(plain).collect(),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

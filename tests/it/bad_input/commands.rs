@@ -126,6 +126,23 @@ fn a_mistake_in_the_configuration_is_told_with_its_place_and_what_would_be_right
         changed("no credential", "{ api_key = \"file:secret\" }", "{}"),
         changed("a credential nobody asks for", "api_key = ", "api_kee = "),
         changed("another provider's credentials", "\"stripe\"", "\"razorpay\""),
+        changed(
+            "a setting nobody asks for",
+            "credentials =",
+            "settings = { merchant_account = \"X\" }\ncredentials =",
+        ),
+        changed(
+            "a secret among the settings",
+            "credentials = { api_key = \"file:secret\" }",
+            "settings = { api_key = \"x\" }",
+        ),
+        changed("a setting that is no text", "credentials =", "settings = { x = 7 }\ncredentials ="),
+        configured("a provider's table nobody knows", "[providers.strip]\nbase_url = \"https://x\"\n"),
+        configured("a provider's key nobody knows", "[providers.stripe]\nfile_url = \"https://x\"\n"),
+        configured("a key of another provider", "[providers.razorpay]\nfiles_url = \"https://x\"\n"),
+        configured("a provider's address of another kind", "[providers.stripe]\nfiles_url = \"ftp://x\"\n"),
+        configured("a provider's number as text", "[providers.stripe]\nread_timeout_ms = \"soon\"\n"),
+        configured("a provider that is no table", "[providers]\nstripe = 7\n"),
         changed("no tolerance", "\"acme-eu\"", "\"acme-eu\"\ntolerance_s = 1"),
         configured(
             "many at once",

@@ -212,27 +212,37 @@ fn read_log(
 
 /// A provider as it sends: its account here, and its way to sign.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Sender(ProviderName);
+enum Sender {
+    Stripe,
+    Razorpay,
+}
 
-const SENDERS: [Sender; 2] = [Sender(ProviderName::Stripe), Sender(ProviderName::Razorpay)];
+const SENDERS: [Sender; 2] = [Sender::Stripe, Sender::Razorpay];
 const SECRETS: [&str; 2] = ["whsec_of_the_table", "hook of the table"];
 
 impl Sender {
+    fn provider(self) -> ProviderName {
+        match self {
+            Sender::Stripe => ProviderName::Stripe,
+            Sender::Razorpay => ProviderName::Razorpay,
+        }
+    }
+
     fn path(self) -> String {
-        format!("/webhooks/{}/acme-card", self.0)
+        format!("/webhooks/{}/acme-card", self.provider())
     }
 
     fn header(self) -> &'static str {
-        match self.0 {
-            ProviderName::Stripe => "stripe-signature",
-            ProviderName::Razorpay => "x-razorpay-signature",
+        match self {
+            Sender::Stripe => "stripe-signature",
+            Sender::Razorpay => "x-razorpay-signature",
         }
     }
 
     fn secret(self) -> &'static str {
-        match self.0 {
-            ProviderName::Stripe => SECRETS[0],
-            ProviderName::Razorpay => SECRETS[1],
+        match self {
+            Sender::Stripe => SECRETS[0],
+            Sender::Razorpay => SECRETS[1],
         }
     }
 
@@ -244,14 +254,14 @@ impl Sender {
     fn sign_as(self, secret: &str, age_s: i64, body: &[u8]) -> String {
         let t = now() - age_s;
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length will do");
-        if self.0 == ProviderName::Stripe {
+        if self == Sender::Stripe {
             mac.update(format!("{t}.").as_bytes());
         }
         mac.update(body);
         let mac = hex::encode(mac.finalize().into_bytes());
-        match self.0 {
-            ProviderName::Stripe => format!("t={t},v1={mac}"),
-            ProviderName::Razorpay => mac,
+        match self {
+            Sender::Stripe => format!("t={t},v1={mac}"),
+            Sender::Razorpay => mac,
         }
     }
 
@@ -270,8 +280,8 @@ impl Sender {
     /// nothing to leave it out. `event.` before a name is the envelope's.
     fn dispute(self, id: &str, odd: &[(&str, &str)]) -> String {
         let (now, due) = (now(), now() + 7 * 86_400);
-        let (record, event) = match self.0 {
-            ProviderName::Stripe => (
+        let (record, event) = match self {
+            Sender::Stripe => (
                 vec![
                     ("id", format!("\"dp_{id}\"")),
                     ("object", "\"dispute\"".into()),
@@ -291,7 +301,7 @@ impl Sender {
                     ("created", now.to_string()),
                 ],
             ),
-            ProviderName::Razorpay => (
+            Sender::Razorpay => (
                 vec![
                     ("id", format!("\"disp_{id}\"")),
                     ("entity", "\"dispute\"".into()),
@@ -312,9 +322,9 @@ impl Sender {
             ),
         };
         let record = object(record, odd, "");
-        let inside = match self.0 {
-            ProviderName::Stripe => ("data", format!("{{\"object\":{record}}}")),
-            ProviderName::Razorpay => ("payload", format!("{{\"dispute\":{{\"entity\":{record}}}}}")),
+        let inside = match self {
+            Sender::Stripe => ("data", format!("{{\"object\":{record}}}")),
+            Sender::Razorpay => ("payload", format!("{{\"dispute\":{{\"entity\":{record}}}}}")),
         };
         object(event.into_iter().chain([inside]).collect(), odd, "event.")
     }

@@ -1,14 +1,13 @@
 //! What no provider sends and somebody will: bytes that two parsers may read in two ways, requests that never end,
 //! and whatever else fits into a socket. Each row is bytes as they are sent, and the statuses that come back.
 
-use respondby::providers::ProviderName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{PATIENCE, Sender, Served};
 
-const STRIPE: Sender = Sender(ProviderName::Stripe);
+const STRIPE: Sender = Sender::Stripe;
 
 struct Row {
     what: &'static str,

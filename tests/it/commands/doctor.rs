@@ -30,19 +30,7 @@ async fn healthy() -> Shop {
     );
     let path = shop.write("respondby.toml", &toml);
     let config = Config::read(Some(&path), []).unwrap();
-    let configured: Vec<accounts::ConfiguredAccount> = config
-        .accounts
-        .iter()
-        .map(|a| accounts::ConfiguredAccount {
-            merchant: a.merchant.clone(),
-            provider: a.provider,
-            name: a.name.clone(),
-            base_url: None,
-            tolerance_s: 300,
-            webhook_secrets: a.webhook_secrets.iter().map(|s| s.value().clone()).collect(),
-            credentials: a.credentials.iter().map(|(k, s)| (k.clone(), s.value().clone())).collect(),
-        })
-        .collect();
+    let configured: Vec<accounts::ConfiguredAccount> = config.accounts.iter().map(Into::into).collect();
     let mut conn = shop.db.pool.acquire().await.unwrap();
     let key = SealingKey::parse(&KEY.into()).unwrap();
     accounts::sync(&mut conn, &Ids::new(), &key, &configured, shop.now).await.unwrap();

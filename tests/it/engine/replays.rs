@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use respondby::dispute::Capabilities;
 use respondby::evidence::{Packet, Sending};
 use respondby::providers::{
-    Account, Call, Delivery, Kept, Page, Provider, ProviderName, Reading, Record, Refusal, Uploaded, Verified,
+    Account, Acknowledgement, Call, Delivery, Kept, NotReady, Page, Provider, ProviderName, Reading, Record,
+    Refusal, Uploaded, Verified,
 };
 use respondby::sandbox::{Change, ProviderKind};
 use respondby::store::deliveries;
@@ -30,8 +32,18 @@ impl Provider for Older {
     fn capabilities(&self) -> &'static Capabilities {
         self.now.capabilities()
     }
+    fn prepare<'a>(
+        &'a self,
+        delivery: &'a Delivery,
+        account: &'a Account,
+    ) -> Option<BoxFuture<'a, Result<(), NotReady>>> {
+        self.now.prepare(delivery, account)
+    }
     fn verify(&self, delivery: Delivery, account: &Account, now: DateTime<Utc>) -> Result<Verified, Refusal> {
         self.now.verify(delivery, account, now)
+    }
+    fn acknowledgement(&self) -> Acknowledgement {
+        self.now.acknowledgement()
     }
     fn events(&self, kept: &Kept<'_>) -> Reading {
         let body = String::from_utf8_lossy(kept.body);

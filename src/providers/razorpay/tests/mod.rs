@@ -7,13 +7,15 @@ mod paging;
 mod reading;
 mod signing;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use super::Razorpay;
 use crate::clock::Clock;
-use crate::config::RazorpayConfig;
-use crate::providers::{Account, Credentials, ProviderName};
+use crate::config::ProviderConfig;
+use crate::providers::{Account, Credentials, Folder, ProviderName};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -49,11 +51,12 @@ fn account(secrets: &[&str], base_url: Option<String>) -> Account {
 }
 
 fn razorpay() -> Razorpay {
-    let config = RazorpayConfig {
+    let config = ProviderConfig {
         base_url: "http://127.0.0.1:9".to_owned(),
         connect_timeout_ms: 2_000,
         read_timeout_ms: 2_000,
         total_timeout_ms: 4_000,
+        settings: BTreeMap::new(),
     };
-    Razorpay::new(&config, Clock::frozen_at(now())).unwrap()
+    Razorpay::start(&config, Clock::frozen_at(now())).unwrap()
 }

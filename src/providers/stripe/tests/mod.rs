@@ -14,9 +14,9 @@ use secrecy::SecretString;
 
 use super::Stripe;
 use crate::clock::Clock;
-use crate::config::StripeConfig;
+use crate::config::ProviderConfig;
 use crate::dispute::{Event, Source};
-use crate::providers::{Account, Credentials, Kept, Provider, ProviderName, Reading};
+use crate::providers::{Account, Credentials, Folder, Kept, Provider, ProviderName, Reading};
 
 /// 2026-03-01T10:00:00Z, the present of these tests.
 const T: i64 = 1_772_359_200;
@@ -70,15 +70,15 @@ fn account(secrets: &[&str]) -> Account {
 }
 
 fn stripe() -> Stripe {
-    let config = StripeConfig {
+    let settings = [("files_url", "http://127.0.0.1:9"), ("api_version", "2026-10-28.endive")];
+    let config = ProviderConfig {
         base_url: "http://127.0.0.1:9".into(),
-        files_url: "http://127.0.0.1:9".into(),
-        api_version: "2026-10-28.endive".into(),
         connect_timeout_ms: 2_000,
         read_timeout_ms: 400,
         total_timeout_ms: 2_000,
+        settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
     };
-    Stripe::new(&config, Clock::frozen_at(at(T))).unwrap()
+    Stripe::start(&config, Clock::frozen_at(at(T))).unwrap()
 }
 
 /// To be asked what needs no network: a client takes long to make, and belongs to the runtime of one test.

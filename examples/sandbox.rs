@@ -1,17 +1,16 @@
 //! Runs the stand-ins on free ports and prints their addresses as one line of JSON, until standard input
 //! ends. This is what `bin/sdk-check` drives with the official SDKs.
 
-use respondby::sandbox::{RunOptions, SandboxPorts, run};
+use respondby::sandbox::{RunOptions, run};
 use tokio::io::{AsyncReadExt, stdin};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = RunOptions {
-        listen: "127.0.0.1".parse()?,
-        ports: SandboxPorts::default(),
+        listen: "127.0.0.1:0".parse()?,
         webhook_url: None,
         seed: 1,
-        thin_events: false,
+        settings: vec![],
         movable_clock: true,
         json: true,
     };

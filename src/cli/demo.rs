@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Globals, show};
 use crate::demo;
+use crate::sandbox::ProviderKind;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -64,8 +65,8 @@ async fn stay(played: &mut demo::Played, dir: &std::path::Path) -> anyhow::Resul
         println!("  webhooks   http://{address}/webhooks/stripe/acme and /webhooks/razorpay/bazaar");
         println!("  health     http://{address}/healthz, /readyz, /metrics");
     }
-    println!("  Stripe     {}", stage.sandbox().stripe_url());
-    println!("  Razorpay   {}", stage.sandbox().razorpay_url());
+    println!("  Stripe     {}", stage.sandbox().url(ProviderKind::Stripe));
+    println!("  Razorpay   {}", stage.sandbox().url(ProviderKind::Razorpay));
     println!("  control    {control}/_sandbox");
     println!("  look       respondby --config {}/respondby.toml disputes list", dir.display());
     println!(

@@ -1,41 +1,41 @@
 //! `respondby sandbox`: the providers' stand-ins for people to play with, until told to stop. Needs neither
 //! a configuration nor a database.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Globals;
-use crate::sandbox::{self, RunOptions, SandboxPorts};
+use crate::sandbox::{self, ProviderKind, RunOptions};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The address to listen on. The credentials are public: keep it to this machine.
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
-    /// The port of the control API; 0 takes a free one.
+    /// The port of the control API; each stand-in has one of the ports after it. 0 takes free ones.
     #[arg(long, value_name = "PORT", default_value_t = 4240)]
-    control_port: u16,
-    /// The port of the stand-in for Stripe; 0 takes a free one.
-    #[arg(long, value_name = "PORT", default_value_t = 4242)]
-    stripe_port: u16,
-    /// The port of the stand-in for Razorpay; 0 takes a free one.
-    #[arg(long, value_name = "PORT", default_value_t = 4243)]
-    razorpay_port: u16,
-    /// Where webhooks go; `/stripe/example` and `/razorpay/example` are put at its end.
+    port: u16,
+    /// Where webhooks go; `/stripe/example`, `/razorpay/example` and so on are put at its end.
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
     /// The same seed gives the same ids and the same dice.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Send Stripe's thin events instead of snapshots.
-    #[arg(long)]
-    thin_events: bool,
+    /// A setting of a stand-in's account: `stripe.thin_events=true` sends thin events instead of snapshots.
+    #[arg(long = "set", value_name = "PROVIDER.NAME=VALUE", value_parser = setting)]
+    settings: Vec<(ProviderKind, String, String)>,
     /// Let the control API move the time.
     #[arg(long)]
     movable_clock: bool,
+}
+
+fn setting(text: &str) -> anyhow::Result<(ProviderKind, String, String)> {
+    let parts = text.split_once('.').and_then(|(provider, rest)| Some((provider, rest.split_once('=')?)));
+    let (provider, (name, value)) = parts.context("expected PROVIDER.NAME=VALUE")?;
+    Ok((provider.parse()?, name.to_owned(), value.to_owned()))
 }
 
 pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
@@ -48,15 +48,10 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
         }
     };
     let options = RunOptions {
-        listen: args.listen,
-        ports: SandboxPorts {
-            control: args.control_port,
-            stripe: args.stripe_port,
-            razorpay: args.razorpay_port,
-        },
+        listen: SocketAddr::new(args.listen, args.port),
         webhook_url: args.webhook_url,
         seed: args.seed,
-        thin_events: args.thin_events,
+        settings: args.settings,
         movable_clock: args.movable_clock,
         json: globals.json,
     };

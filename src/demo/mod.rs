@@ -79,8 +79,8 @@ impl Play<'_> {
         (self.say)("respondby plays a month: two shops, two providers, one clock that is moved along.");
         (self.say)(&format!(
             "  the stand-ins answer at {} (Stripe) and {} (Razorpay)",
-            sandbox.stripe_url(),
-            sandbox.razorpay_url()
+            sandbox.url(ProviderKind::Stripe),
+            sandbox.url(ProviderKind::Razorpay)
         ));
         if let Some(address) = self.stage.engine.address {
             (self.say)(&format!("  the engine takes webhooks at http://{address}/webhooks/…"));

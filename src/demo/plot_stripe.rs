@@ -158,6 +158,7 @@ fn quirks(all: &mut Vec<Scene>) {
         Scene {
             at_s: 3 * DAY,
             act: Act::Warns(NewWarning {
+                provider: STRIPE,
                 account: None,
                 charge: None,
                 payment: None,

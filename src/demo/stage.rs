@@ -174,7 +174,7 @@ fn write_configuration(dir: &Path, sandbox: &Sandbox, listen: &str) -> anyhow::R
     write("sealing-key", &hex::encode(key))?;
     write("acme.rules.toml", ACME_RULES)?;
     write("bazaar.rules.toml", BAZAAR_RULES)?;
-    let (stripe, razorpay) = (sandbox.stripe_url(), sandbox.razorpay_url());
+    let (stripe, razorpay) = (sandbox.url(ProviderKind::Stripe), sandbox.url(ProviderKind::Razorpay));
     let data_dir = dir.join("database");
     let text = format!(
         r#"# The demo's configuration: two merchants, one account each, both at the stand-ins.

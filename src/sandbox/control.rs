@@ -4,18 +4,18 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use bytes::Bytes;
+use anyhow::bail;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::faults::{ApiFault, WebhookFault};
 use super::ledger::{LedgerEntry, LedgerTotals, totals};
 use super::orders::{Change, ExtraWebhook, NewDispute, NewWarning};
-use super::outbox::{Draft, Webhook};
-use super::world::{World, instant};
+use super::outbox::Webhook;
+use super::stand_in::check_setting;
+use super::world::World;
 use super::{ProviderKind, delivery};
 use crate::clock::Clock;
 
@@ -121,30 +121,24 @@ impl Control {
     /// # Errors
     /// An unknown account, status, phase or test card, or an id that is taken.
     pub fn create(&self, order: &NewDispute) -> anyhow::Result<String> {
-        self.0.with(|world, now| match order.provider {
-            ProviderKind::Stripe => world.stripe_open(now, order),
-            ProviderKind::Razorpay => world.razorpay_open(now, order),
-        })
+        self.0.with(|world, now| world.open(now, order))
     }
 
-    /// Lets something happen to a dispute at the provider's side. Answers with the record afterwards; for a
-    /// new Razorpay phase with the new dispute's.
+    /// Lets something happen to a dispute at the provider's side. Answers with the record afterwards; where
+    /// the next phase is a dispute of its own, with that one's.
     ///
     /// # Errors
     /// An unknown dispute, or a change that its provider or its state does not have.
     pub fn change(&self, dispute: &str, change: &Change) -> anyhow::Result<Value> {
-        self.0.with(|world, now| match provider_of(world, dispute)? {
-            ProviderKind::Stripe => world.stripe_apply(now, dispute, change),
-            ProviderKind::Razorpay => world.razorpay_apply(now, dispute, change),
-        })
+        self.0.with(|world, now| world.apply(now, dispute, change))
     }
 
-    /// Stripe: an early fraud warning. Answers with its id.
+    /// A warning of fraud before any dispute. Answers with its id.
     ///
     /// # Errors
-    /// An unknown account.
+    /// A provider that has none, or an unknown account.
     pub fn warn(&self, order: &NewWarning) -> anyhow::Result<String> {
-        self.0.with(|world, now| world.stripe_warn(now, order))
+        self.0.with(|world, now| world.warn(now, order))
     }
 
     /// Sends a webhook that no dispute caused.
@@ -152,29 +146,24 @@ impl Control {
     /// # Errors
     /// An unknown account or dispute.
     pub fn send_extra(&self, order: &ExtraWebhook) -> anyhow::Result<()> {
-        self.0.with(|world, now| {
-            let account = world.account_index(order.provider, order.account.as_deref())?;
-            let draft = extra(world, now, account, order)?;
-            world.send_webhook(now, account, draft);
-            Ok(())
-        })
+        self.0.with(|world, now| world.send_extra(now, order))
     }
 
     pub fn add_api_fault(&self, fault: ApiFault) {
-        self.0.with(|world, _| world.faults.api.push(fault));
+        self.0.with(|world, _| world.office.faults.api.push(fault));
     }
 
     pub fn add_webhook_fault(&self, fault: WebhookFault) {
-        self.0.with(|world, _| world.faults.webhooks.push(fault));
+        self.0.with(|world, _| world.office.faults.webhooks.push(fault));
     }
 
     pub fn clear_faults(&self) {
-        self.0.with(|world, _| world.faults = Default::default());
+        self.0.with(|world, _| world.office.faults = Default::default());
     }
 
     /// The faults as they stand, with the turns they have left.
     pub fn faults(&self) -> (Vec<ApiFault>, Vec<WebhookFault>) {
-        self.0.quietly(|world, _| (world.faults.api.clone(), world.faults.webhooks.clone()))
+        self.0.quietly(|world, _| (world.office.faults.api.clone(), world.office.faults.webhooks.clone()))
     }
 
     /// Where the account's webhooks go from now on.
@@ -188,27 +177,34 @@ impl Control {
         url: Option<&str>,
     ) -> anyhow::Result<()> {
         self.0.with(|world, _| {
-            let at = world.account_index(provider, account)?;
-            world.accounts[at].spec.webhook_url = url.map(str::to_owned);
-            world.accounts[at].webhook_disabled = false;
+            let at = world.office.account_index(provider, account)?;
+            world.office.accounts[at].spec.webhook_url = url.map(str::to_owned);
+            world.office.accounts[at].webhook_disabled = false;
             Ok(())
         })
     }
 
-    /// Stripe: thin notifications from now on, or snapshots again.
+    /// Gives the account a setting from now on.
     ///
     /// # Errors
-    /// An unknown account.
-    pub fn set_thin_events(&self, account: Option<&str>, thin: bool) -> anyhow::Result<()> {
+    /// An unknown account, or a setting that the provider's accounts do not have.
+    pub fn set_setting(
+        &self,
+        provider: ProviderKind,
+        account: Option<&str>,
+        name: &str,
+        value: &str,
+    ) -> anyhow::Result<()> {
         self.0.with(|world, _| {
-            let at = world.account_index(ProviderKind::Stripe, account)?;
-            world.accounts[at].spec.thin_events = thin;
+            check_setting(&world.stand_in(provider).facts(), provider, name)?;
+            let at = world.office.account_index(provider, account)?;
+            world.office.accounts[at].spec.settings.insert(name.to_owned(), value.to_owned());
             Ok(())
         })
     }
 
-    /// Rolls the signing secret. Stripe signs with the old one too for a day; Razorpay repeats older events
-    /// with the secret they were first signed with.
+    /// Rolls the signing secret. Some providers sign with the old one too for a day; others repeat older
+    /// events with the secret they were first signed with.
     ///
     /// # Errors
     /// An unknown account.
@@ -219,8 +215,8 @@ impl Control {
         secret: &str,
     ) -> anyhow::Result<()> {
         self.0.with(|world, now| {
-            let at = world.account_index(provider, account)?;
-            let state = &mut world.accounts[at];
+            let at = world.office.account_index(provider, account)?;
+            let state = &mut world.office.accounts[at];
             let old = std::mem::replace(&mut state.spec.webhook_secrets, vec![secret.to_owned()]);
             state.retiring = old.into_iter().map(|s| (s, now + TimeDelta::hours(24))).collect();
             Ok(())
@@ -229,21 +225,21 @@ impl Control {
 
     /// Every webhook made so far, in the order they were made.
     pub fn webhooks(&self) -> Vec<Webhook> {
-        self.0.quietly(|world, _| world.outbox.all().to_vec())
+        self.0.quietly(|world, _| world.office.outbox.all().to_vec())
     }
 
     /// Every accept and submission that reached the stand-ins, in order.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
-        self.0.quietly(|world, _| world.ledger.clone())
+        self.0.quietly(|world, _| world.office.ledger.clone())
     }
 
     pub fn ledger_totals(&self) -> LedgerTotals {
-        self.0.quietly(|world, _| totals(&world.ledger))
+        self.0.quietly(|world, _| totals(&world.office.ledger))
     }
 
-    /// Every dispute as the providers know it, Stripe's first, each in order of creation.
+    /// Every dispute as the providers know it, in the registry's order and each in order of creation.
     pub fn disputes(&self) -> Vec<DisputeView> {
-        self.0.with(|world, _| views(world))
+        self.0.with(|world, _| world.views())
     }
 
     pub fn dispute(&self, id: &str) -> Option<DisputeView> {
@@ -278,119 +274,5 @@ impl Control {
     /// Returns when every webhook that is due at the sandbox's now has been delivered, refused or dropped.
     pub async fn flush(&self) {
         delivery::deliver_due(&self.0).await;
-    }
-}
-
-fn provider_of(world: &World, dispute: &str) -> anyhow::Result<ProviderKind> {
-    match (world.stripe.disputes.contains_key(dispute), world.razorpay.disputes.contains_key(dispute)) {
-        (true, _) => Ok(ProviderKind::Stripe),
-        (false, true) => Ok(ProviderKind::Razorpay),
-        (false, false) => bail!("the sandbox has no dispute `{dispute}`"),
-    }
-}
-
-fn views(world: &World) -> Vec<DisputeView> {
-    let account = |at: usize| world.accounts[at].spec.name.clone();
-    let mut stripe: Vec<_> = world.stripe.disputes.values().collect();
-    stripe.sort_by_key(|d| d.n);
-    let stripe = stripe.into_iter().map(|d| DisputeView {
-        provider: ProviderKind::Stripe,
-        account: account(d.account),
-        id: d.id.clone(),
-        status: d.status.as_str().to_owned(),
-        open: d.status.is_open() && d.takes_a_response(),
-        round: d.round,
-        amount_minor: d.amount,
-        currency: d.currency.to_ascii_uppercase(),
-        reason: d.reason.clone(),
-        respond_by: d.due_by.filter(|due| *due != 0).map(instant),
-        verdict: d.verdict.clone(),
-        record: d.json(),
-    });
-    let mut razorpay: Vec<_> = world.razorpay.disputes.values().collect();
-    razorpay.sort_by_key(|d| d.n);
-    let razorpay = razorpay.into_iter().map(|d| DisputeView {
-        provider: ProviderKind::Razorpay,
-        account: account(d.account),
-        id: d.id.clone(),
-        status: d.status.as_str().to_owned(),
-        open: d.status.as_str() == "open",
-        round: d.round,
-        amount_minor: d.amount,
-        currency: d.currency.clone(),
-        reason: d.reason_code.clone(),
-        respond_by: Some(instant(d.respond_by)),
-        verdict: d.verdict.clone(),
-        record: d.json(),
-    });
-    stripe.chain(razorpay).collect()
-}
-
-fn extra(
-    world: &mut World,
-    now: DateTime<Utc>,
-    account: usize,
-    order: &ExtraWebhook,
-) -> anyhow::Result<Draft> {
-    let usual = match order.provider {
-        ProviderKind::Stripe => "charge.dispute.teleported",
-        ProviderKind::Razorpay => "payment.dispute.teleported",
-    };
-    let event_type = order.event_type.as_deref().unwrap_or(usual);
-    let event_ref = order.event_ref.clone().unwrap_or_else(|| match order.provider {
-        ProviderKind::Stripe => world.ids.next("evt_x", 23),
-        ProviderKind::Razorpay => world.ids.next("x", 13),
-    });
-    let body = match &order.body {
-        Some(body) => Bytes::from(body.clone()),
-        None => Bytes::from(made_up(world, now, account, order, event_type, &event_ref)?.to_string()),
-    };
-    let mut draft = Draft::real(&event_ref, event_type, order.dispute.as_deref(), body);
-    draft.signing = order.signing;
-    draft.timestamp_offset_s = order.timestamp_offset_s;
-    draft.retried = order.retried;
-    draft.extra = true;
-    Ok(draft)
-}
-
-fn made_up(
-    world: &World,
-    now: DateTime<Utc>,
-    account: usize,
-    order: &ExtraWebhook,
-    event_type: &str,
-    event_ref: &str,
-) -> anyhow::Result<Value> {
-    let missing = |id: &str| format!("no {} dispute `{id}` to send a webhook about", order.provider);
-    match (order.provider, &order.dispute) {
-        (ProviderKind::Stripe, dispute) => {
-            let object = match dispute {
-                Some(id) => world.stripe.disputes.get(id).with_context(|| missing(id))?.json(),
-                None => json!({ "id": "obj_1", "object": "teleporter" }),
-            };
-            Ok(json!({
-                "id": event_ref,
-                "object": "event",
-                "api_version": super::accounts::STRIPE_API_VERSION,
-                "created": now.timestamp(),
-                "data": { "object": object },
-                "livemode": false,
-                "pending_webhooks": 1,
-                "request": { "id": null, "idempotency_key": null },
-                "type": event_type,
-            }))
-        }
-        (ProviderKind::Razorpay, Some(id)) => {
-            let dispute = world.razorpay.disputes.get(id).with_context(|| missing(id))?;
-            Ok(dispute.event(event_type, &world.accounts[account].account_ref, now))
-        }
-        (ProviderKind::Razorpay, None) => Ok(json!({
-            "entity": "event",
-            "account_id": world.accounts[account].account_ref,
-            "event": event_type,
-            "contains": ["teleporter"],
-            "payload": { "teleporter": { "entity": { "id": "tele_1" } } },
-            "created_at": now.timestamp(),
-        })),
     }
 }

@@ -1,6 +1,8 @@
 //! The control handle over HTTP, under `/_sandbox`: JSON in, JSON out, a sentence under `error` when an order
 //! cannot be carried out.
 
+use std::collections::BTreeMap;
+
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -60,14 +62,14 @@ pub(super) fn router(control: Control) -> Router {
 
 async fn overview(State(control): State<Control>) -> Json<Value> {
     let accounts = control.0.quietly(|world, _| {
-        let shown = world.accounts.iter().map(|a| {
+        let shown = world.office.accounts.iter().map(|a| {
             json!({
                 "provider": a.spec.provider,
                 "name": a.spec.name,
                 "account_ref": a.account_ref,
                 "webhook_url": a.spec.webhook_url,
                 "webhook_disabled": a.webhook_disabled,
-                "thin_events": a.spec.thin_events,
+                "settings": a.spec.settings,
             })
         });
         shown.collect::<Vec<_>>()
@@ -142,7 +144,7 @@ struct AccountChange {
     #[serde(default)]
     webhook_secret: Option<String>,
     #[serde(default)]
-    thin_events: Option<bool>,
+    settings: BTreeMap<String, String>,
 }
 
 fn said<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Option<String>>, D::Error> {
@@ -162,11 +164,8 @@ async fn account(
     if let Some(secret) = &change.webhook_secret {
         control.roll_webhook_secret(provider, Some(&name), secret)?;
     }
-    if let Some(thin) = change.thin_events {
-        match provider {
-            ProviderKind::Stripe => control.set_thin_events(Some(&name), thin)?,
-            ProviderKind::Razorpay => Err(anyhow::anyhow!("Razorpay has no thin events"))?,
-        }
+    for (setting, value) in &change.settings {
+        control.set_setting(provider, Some(&name), setting, value)?;
     }
     Ok(overview(State(control)).await)
 }

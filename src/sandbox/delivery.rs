@@ -1,5 +1,5 @@
 //! Webhooks on their way: signed as the provider signs them, posted one after the other, and settled by what
-//! came back. 2xx is success and nothing else is; redirects are not followed.
+//! came back. Redirects are not followed. How a provider signs, and what it takes for success, is in its folder.
 
 use std::sync::Arc;
 
@@ -9,24 +9,29 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 
-use super::ProviderKind;
 use super::control::Shared;
-use super::orders::Signing;
-use super::outbox::{Webhook, WebhookAttempt};
+use super::outbox::WebhookAttempt;
+use super::stand_in::Sealed;
 use super::world::World;
 
 struct Dispatch {
     n: u64,
     url: String,
-    headers: Vec<(&'static str, String)>,
+    sealed: Sealed,
+}
+
+/// What came back.
+struct Answered {
+    status: Option<u16>,
     body: Bytes,
+    error: Option<String>,
 }
 
 /// Delivers what is due, sleeps until something is, until cancelled.
 pub(super) async fn deliver_until(shared: Arc<Shared>, cancelled: CancellationToken) {
     loop {
         deliver_due(&shared).await;
-        let next = shared.quietly(|world, _| world.next_at());
+        let next = shared.quietly(|world, _| world.office.next_at());
         let due = async {
             match next {
                 Some(at) => shared.clock.sleep_until(at).await,
@@ -47,53 +52,61 @@ pub(super) async fn deliver_due(shared: &Shared) {
     let until = shared.clock.now();
     while let Some(dispatch) = shared.quietly(|world, now| next(world, until, now)) {
         let n = dispatch.n;
-        let (status, error) = match shared.client_for(&dispatch.url) {
-            Ok(client) => post(&client, dispatch).await,
-            Err(error) => (None, Some(error.to_string())),
+        let answered = match shared.client_for(&dispatch.url) {
+            Ok(client) => post(&client, dispatch).await.unwrap_or_else(|error| failed(&error.into())),
+            Err(error) => failed(&error.into()),
         };
-        shared.quietly(|world, now| settle(world, n, WebhookAttempt { at: now, status, error }));
+        shared.quietly(|world, now| settle(world, n, answered, now));
     }
 }
 
 fn next(world: &mut World, until: DateTime<Utc>, now: DateTime<Utc>) -> Option<Dispatch> {
     loop {
-        let webhook = world.outbox.next_due(until)?;
-        let mut accounts = world.accounts.iter();
+        let webhook = world.office.outbox.next_due(until)?;
+        let mut accounts = world.office.accounts.iter();
         let account =
             accounts.find(|a| a.spec.provider == webhook.provider && a.spec.name == webhook.account)?;
         let url = account.spec.webhook_url.clone().filter(|_| !account.webhook_disabled);
         let Some(url) = url else {
-            world.outbox.endpoint_gone(webhook.n);
+            world.office.outbox.endpoint_gone(webhook.n);
             continue;
         };
-        let headers = headers(&webhook, &account.signing_secrets(now), now);
-        return Some(Dispatch { n: webhook.n, url, headers, body: webhook.body });
+        let sealed = world.stand_in(webhook.provider).seal(&webhook, account, now);
+        return Some(Dispatch { n: webhook.n, url, sealed });
     }
 }
 
-/// Razorpay switches an endpoint off that it could not reach for a day.
-fn settle(world: &mut World, n: u64, attempt: WebhookAttempt) {
-    let patience_ended = world.outbox.settle(n, attempt);
-    let webhook = &world.outbox.all()[n as usize];
-    if patience_ended && webhook.provider == ProviderKind::Razorpay {
-        let of_webhook = |a: &&mut super::accounts::AccountState| {
-            a.spec.provider == webhook.provider && a.spec.name == webhook.account
-        };
-        if let Some(account) = world.accounts.iter_mut().find(of_webhook) {
+/// Some providers switch an endpoint off when their patience with it has ended.
+fn settle(world: &mut World, n: u64, answered: Answered, now: DateTime<Utc>) {
+    let provider = world.office.outbox.all()[n as usize].provider;
+    let book = world.stand_in(provider);
+    let taken = answered.status.is_some_and(|status| book.is_taken(status, &answered.body));
+    let facts = book.facts();
+    let attempt = WebhookAttempt { at: now, status: answered.status, error: answered.error };
+    let patience_ended = world.office.outbox.settle(n, attempt, taken, facts.patience);
+    if patience_ended && facts.switches_off {
+        let webhook = &world.office.outbox.all()[n as usize];
+        let mut accounts = world.office.accounts.iter_mut();
+        if let Some(account) =
+            accounts.find(|a| a.spec.provider == provider && a.spec.name == webhook.account)
+        {
             account.webhook_disabled = true;
         }
     }
 }
 
-async fn post(client: &reqwest::Client, dispatch: Dispatch) -> (Option<u16>, Option<String>) {
-    let mut request = client.post(&dispatch.url).body(dispatch.body);
-    for (name, value) in dispatch.headers {
+async fn post(client: &reqwest::Client, dispatch: Dispatch) -> reqwest::Result<Answered> {
+    let mut request = client.post(&dispatch.url).body(dispatch.sealed.body);
+    for (name, value) in dispatch.sealed.headers {
         request = request.header(name, value);
     }
-    match request.send().await {
-        Ok(response) => (Some(response.status().as_u16()), None),
-        Err(error) => (None, Some(format!("{:#}", anyhow::Error::from(error)))),
-    }
+    let response = request.send().await?;
+    let status = Some(response.status().as_u16());
+    Ok(Answered { status, body: response.bytes().await?, error: None })
+}
+
+fn failed(error: &anyhow::Error) -> Answered {
+    Answered { status: None, body: Bytes::new(), error: Some(format!("{error:#}")) }
 }
 
 /// Lower-case hex of the HMAC-SHA256.
@@ -101,51 +114,4 @@ pub(super) fn hmac_hex(secret: &str, message: &[&[u8]]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     message.iter().for_each(|piece| mac.update(piece));
     hex::encode(mac.finalize().into_bytes())
-}
-
-fn headers(webhook: &Webhook, secrets: &[String], now: DateTime<Utc>) -> Vec<(&'static str, String)> {
-    let forged = ["not-the-secret".to_owned()];
-    match webhook.provider {
-        ProviderKind::Stripe => {
-            let mut headers = vec![
-                ("content-type", "application/json; charset=utf-8".to_owned()),
-                ("accept", "*/*; q=0.5, application/xml".to_owned()),
-                ("cache-control", "no-cache".to_owned()),
-                ("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)".to_owned()),
-            ];
-            let at = (now.timestamp() + webhook.timestamp_offset_s).to_string();
-            match webhook.signing {
-                Signing::Valid => {
-                    headers.push(("stripe-signature", stripe_signature(secrets, &at, &webhook.body)));
-                }
-                Signing::Forged => {
-                    headers.push(("stripe-signature", stripe_signature(&forged, &at, &webhook.body)));
-                }
-                Signing::Missing => {}
-            }
-            headers
-        }
-        ProviderKind::Razorpay => {
-            let mut headers = vec![
-                ("content-type", "application/json".to_owned()),
-                ("user-agent", "Razorpay-Webhook/v1".to_owned()),
-                ("x-razorpay-event-id", webhook.event_ref.clone()),
-            ];
-            let secret = match webhook.signing {
-                Signing::Valid => webhook.secret.as_ref(),
-                Signing::Forged => forged.first(),
-                Signing::Missing => None,
-            };
-            if let Some(secret) = secret {
-                headers.push(("x-razorpay-signature", hmac_hex(secret, &[&webhook.body])));
-            }
-            headers
-        }
-    }
-}
-
-/// `t=…` and one `v1=…` per secret, over the time, a dot and the body.
-fn stripe_signature(secrets: &[String], at: &str, body: &[u8]) -> String {
-    let signatures = secrets.iter().map(|s| format!(",v1={}", hmac_hex(s, &[at.as_bytes(), b".", body])));
-    std::iter::once(format!("t={at}")).chain(signatures).collect()
 }

@@ -192,6 +192,37 @@ pub(super) struct CallSubject<'a> {
     pub dispute: Option<&'a str>,
 }
 
+/// A provider's own answers when it is in trouble.
+#[derive(Debug, Clone)]
+pub(super) struct Upset {
+    pub throttled: Reply,
+    pub conflict: Reply,
+    pub server_error: Reply,
+}
+
+/// The answer of a fault that keeps a call from having an effect.
+pub(super) fn before_effect(trouble: Option<&Trouble>, upset: &Upset) -> Option<Reply> {
+    match trouble? {
+        Trouble::RateLimited { retry_after_s, .. } => {
+            let reply = upset.throttled.clone();
+            Some(match retry_after_s {
+                Some(seconds) => reply.header("retry-after", seconds.to_string()),
+                None => reply,
+            })
+        }
+        Trouble::LockTimeout => Some(upset.throttled.clone()),
+        Trouble::KeyInUse => Some(upset.conflict.clone()),
+        Trouble::ServerErrorBeforeEffect => Some(upset.server_error.clone()),
+        Trouble::TimeOutBeforeEffect { hold_ms } => Some(upset.server_error.clone().cut_after(*hold_ms)),
+        Trouble::HtmlBeforeEffect => Some(Reply::html()),
+        Trouble::ServerErrorAfterEffect
+        | Trouble::TimeOutAfterEffect { .. }
+        | Trouble::HtmlAfterEffect
+        | Trouble::StaleRead
+        | Trouble::Latency { .. } => None,
+    }
+}
+
 /// What a fault makes of the true answer. `server_error` is the provider's own 500.
 pub(super) fn after_effect(trouble: Option<Trouble>, reply: Reply, server_error: Reply) -> Reply {
     match trouble {

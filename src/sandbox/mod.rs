@@ -11,22 +11,26 @@ mod delivery;
 mod faults;
 mod ids;
 mod ledger;
+mod office;
 mod orders;
 mod outbox;
 mod razorpay;
+mod registry;
 mod reply;
 mod run;
 mod server;
+mod stand_in;
 mod stripe;
 #[cfg(test)]
 mod tests;
 mod world;
 
-pub use accounts::{ProviderKind, SandboxAccount};
+pub use accounts::SandboxAccount;
 pub use control::{Control, DisputeView};
 pub use faults::{ApiFault, Operation, Trouble, Turns, WebhookFault, WebhookTrouble};
 pub use ledger::{Irreversible, LedgerEntry, LedgerResult, LedgerTotals};
 pub use orders::{Change, ExtraWebhook, NewDispute, NewWarning, Signing};
 pub use outbox::{Webhook, WebhookAttempt, WebhookState};
+pub use registry::ProviderKind;
 pub use run::{RunOptions, run};
-pub use server::{Sandbox, SandboxConfig, SandboxPorts};
+pub use server::{Sandbox, SandboxConfig};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::ProviderKind;
 
@@ -93,6 +94,9 @@ pub struct NewDispute {
     /// No webhooks about its creation: only polling finds it.
     #[serde(default)]
     pub silent: bool,
+    /// What only this provider has, by the names its stand-in knows.
+    #[serde(default)]
+    pub extra: BTreeMap<String, Value>,
 }
 
 impl NewDispute {
@@ -127,15 +131,8 @@ impl NewDispute {
             lapse_grace_s: 0,
             resubmittable: false,
             silent: false,
+            extra: BTreeMap::new(),
         }
-    }
-
-    pub fn stripe() -> Self {
-        Self::new(ProviderKind::Stripe)
-    }
-
-    pub fn razorpay() -> Self {
-        Self::new(ProviderKind::Razorpay)
     }
 
     /// The deadline, cut to whole seconds as the providers keep it.
@@ -197,11 +194,20 @@ pub enum Change {
     AcceptedElsewhere,
     /// The payment was refunded in full.
     Refunded,
+    /// What only this provider has, by the name its stand-in knows.
+    Special {
+        name: String,
+        #[serde(default)]
+        extra: BTreeMap<String, Value>,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewWarning {
+    /// Absent: the first that there is.
+    #[serde(default = "first")]
+    pub provider: ProviderKind,
     #[serde(default)]
     pub account: Option<String>,
     #[serde(default)]
@@ -214,6 +220,10 @@ pub struct NewWarning {
     pub actionable: Option<bool>,
     #[serde(default)]
     pub livemode: bool,
+}
+
+fn first() -> ProviderKind {
+    ProviderKind::ALL[0]
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

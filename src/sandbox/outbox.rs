@@ -64,7 +64,7 @@ pub struct Webhook {
     pub(super) signing: Signing,
     #[serde(skip)]
     pub(super) timestamp_offset_s: i64,
-    /// Razorpay signs every try with the secret that was newest when the event happened.
+    /// The secret that was newest when the event happened, for providers that sign every try with that one.
     #[serde(skip)]
     pub(super) secret: Option<String>,
     #[serde(skip)]
@@ -235,13 +235,13 @@ impl Outbox {
         self.due.first().map(|(at, _, _)| *at)
     }
 
-    /// Records a try. Answers whether the provider's patience with the endpoint ended with it.
-    pub fn settle(&mut self, n: u64, attempt: WebhookAttempt) -> bool {
+    /// Records a try, `taken` if the provider believes that it arrived. Answers whether the provider's
+    /// `patience` with the endpoint ended with it.
+    pub fn settle(&mut self, n: u64, attempt: WebhookAttempt, taken: bool, patience: TimeDelta) -> bool {
         let webhook = &mut self.webhooks[n as usize];
         let at = attempt.at;
-        let delivered = attempt.status.is_some_and(|s| (200..300).contains(&s));
         webhook.attempts.push(attempt);
-        if delivered {
+        if taken {
             webhook.state = WebhookState::Delivered;
             return false;
         }
@@ -250,7 +250,7 @@ impl Outbox {
             return false;
         }
         let again = at + backoff(webhook.attempts.len());
-        if again > webhook.made_at + patience(webhook.provider) {
+        if again > webhook.made_at + patience {
             webhook.state = WebhookState::GaveUp;
             return true;
         }
@@ -276,15 +276,7 @@ impl Outbox {
     }
 }
 
-/// Stripe retries live webhooks for three days, Razorpay for one (their webhook pages).
-fn patience(provider: ProviderKind) -> TimeDelta {
-    match provider {
-        ProviderKind::Stripe => TimeDelta::days(3),
-        ProviderKind::Razorpay => TimeDelta::days(1),
-    }
-}
-
-/// Both back off exponentially and publish no numbers: a minute, doubled each time, at most twelve hours.
+/// Providers back off exponentially and few publish numbers: a minute, doubled each time, at most twelve hours.
 fn backoff(attempts: usize) -> TimeDelta {
     let doublings = attempts.saturating_sub(1).min(10);
     TimeDelta::minutes(1 << doublings).min(TimeDelta::hours(12))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, Method, header};
+use base64::Engine;
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -51,6 +52,20 @@ impl Incoming {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// User and password of Basic authentication.
+    pub fn basic(&self) -> Option<(String, String)> {
+        let (scheme, credential) = self.header("authorization")?.split_once(' ')?;
+        let decoded = base64::engine::general_purpose::STANDARD.decode(credential.trim()).ok()?;
+        let text = String::from_utf8(decoded).ok()?;
+        let (user, password) = text.split_once(':').unwrap_or((&text, ""));
+        scheme.eq_ignore_ascii_case("basic").then(|| (user.to_owned(), password.to_owned()))
+    }
+
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    }
+
     pub fn segments(&self) -> Vec<&str> {
         self.path.split('/').filter(|segment| !segment.is_empty()).collect()
     }
@@ -78,8 +93,11 @@ async fn read_parts(request: Request) -> Result<Vec<Part>, String> {
 pub(super) struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
+    /// Empty for an answer without a body.
     pub media_type: String,
     pub body: Bytes,
+    /// What follows the body, as gRPC has it.
+    pub trailers: Vec<(&'static str, String)>,
     /// Real time to wait before answering.
     pub latency: Duration,
     /// Close the connection without an answer.
@@ -93,7 +111,8 @@ impl Reply {
 
     pub fn bytes(status: u16, media_type: &str, body: Bytes) -> Self {
         let media_type = media_type.to_owned();
-        Self { status, headers: vec![], media_type, body, latency: Duration::ZERO, cut: false }
+        let (headers, trailers) = (vec![], vec![]);
+        Self { status, headers, media_type, body, trailers, latency: Duration::ZERO, cut: false }
     }
 
     /// The page that a proxy or a maintenance screen answers with.

@@ -1,31 +1,25 @@
 //! `respondby sandbox`: starts the stand-ins with one example account each, prints where they are and how to
 //! point official SDKs at them, and runs until told to stop.
 
+use std::fmt::Write;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::{Sandbox, SandboxAccount, SandboxConfig, SandboxPorts};
+use super::stand_in::{StandIn, check_setting};
+use super::{ProviderKind, Sandbox, SandboxAccount, SandboxConfig};
 use crate::clock::Clock;
-
-/// The example accounts' credentials. They open nothing but a sandbox.
-pub const STRIPE_KEY: &str = "sk_test_sandbox";
-pub const STRIPE_WEBHOOK_SECRET: &str = "whsec_sandbox";
-pub const RAZORPAY_KEY_ID: &str = "rzp_test_sandbox";
-pub const RAZORPAY_KEY_SECRET: &str = "sandbox_key_secret";
-pub const RAZORPAY_WEBHOOK_SECRET: &str = "sandbox_webhook_secret";
 
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    pub listen: IpAddr,
-    /// 0 takes free ports.
-    pub ports: SandboxPorts,
-    /// Where webhooks go; the account's name is put at its end: `{url}/stripe/example`.
+    /// As in [`SandboxConfig::listen`].
+    pub listen: SocketAddr,
+    /// Where webhooks go; provider and account are put at its end: `{url}/{provider}/example`.
     pub webhook_url: Option<String>,
     pub seed: u64,
-    /// Stripe: thin events instead of snapshots.
-    pub thin_events: bool,
+    /// Settings of the example accounts.
+    pub settings: Vec<(ProviderKind, String, String)>,
     /// A clock that `POST /_sandbox/clock` can move, starting at the machine's time.
     pub movable_clock: bool,
     /// Print the addresses as one line of JSON.
@@ -35,64 +29,86 @@ pub struct RunOptions {
 /// Runs a sandbox until `stop` is done.
 ///
 /// # Errors
-/// A port that is taken.
+/// A port that is taken, or a setting that a provider does not have.
 pub async fn run(options: RunOptions, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let clock = match options.movable_clock {
         true => Clock::moved_to(Clock::system().now()),
         false => Clock::system(),
     };
-    let url = |provider: &str| {
-        options.webhook_url.as_ref().map(|base| format!("{}/{provider}/example", base.trim_end_matches('/')))
-    };
-    let stripe = SandboxAccount {
-        webhook_url: url("stripe"),
-        thin_events: options.thin_events,
-        ..SandboxAccount::stripe("example", STRIPE_KEY, STRIPE_WEBHOOK_SECRET)
-    };
-    let razorpay = SandboxAccount {
-        webhook_url: url("razorpay"),
-        ..SandboxAccount::razorpay("example", RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET, RAZORPAY_WEBHOOK_SECRET)
-    };
-    let listen = SocketAddr::new(options.listen, 0);
-    let config = SandboxConfig { listen, clock, accounts: vec![stripe, razorpay], seed: options.seed };
-    let sandbox = Sandbox::start_on(config, options.ports).await?;
-    print!("{}", if options.json { addresses(&sandbox) } else { introduction(&sandbox) });
+    let accounts: Vec<SandboxAccount> =
+        ProviderKind::ALL.iter().map(|kind| example(*kind, &options)).collect();
+    for (provider, name, _) in &options.settings {
+        check_setting(&provider.stand_in().facts(), *provider, name)?;
+    }
+    let config =
+        SandboxConfig { listen: options.listen, clock, accounts: accounts.clone(), seed: options.seed };
+    let sandbox = Sandbox::start(config).await?;
+    print!(
+        "{}",
+        if options.json { addresses(&sandbox, &accounts) } else { introduction(&sandbox, &accounts) }
+    );
     stop.await;
     sandbox.shutdown().await;
     Ok(())
 }
 
-fn addresses(sandbox: &Sandbox) -> String {
-    let line = json!({
-        "control": sandbox.control_url(),
-        "stripe": sandbox.stripe_url(),
-        "razorpay": sandbox.razorpay_url(),
-        "stripe_key": STRIPE_KEY,
-        "stripe_webhook_secret": STRIPE_WEBHOOK_SECRET,
-        "razorpay_key_id": RAZORPAY_KEY_ID,
-        "razorpay_key_secret": RAZORPAY_KEY_SECRET,
-        "razorpay_webhook_secret": RAZORPAY_WEBHOOK_SECRET,
-    });
-    format!("{line}\n")
+fn example(provider: ProviderKind, options: &RunOptions) -> SandboxAccount {
+    let mut account = provider.stand_in().example();
+    if let Some(base) = &options.webhook_url {
+        account = account.webhook_url(&format!("{}/{provider}/example", base.trim_end_matches('/')));
+    }
+    let own = options.settings.iter().filter(|(of, _, _)| *of == provider);
+    own.fold(account, |account, (_, name, value)| account.setting(name, value))
 }
 
-fn introduction(sandbox: &Sandbox) -> String {
-    let (stripe, razorpay, control) = (sandbox.stripe_url(), sandbox.razorpay_url(), sandbox.control_url());
-    let port = stripe.rsplit(':').next().unwrap_or_default();
-    format!(
-        "The sandbox is listening.\n\
-         \n\
-         Stripe     {stripe}   key {STRIPE_KEY}   webhook secret {STRIPE_WEBHOOK_SECRET}\n\
-         Razorpay   {razorpay}   key {RAZORPAY_KEY_ID}:{RAZORPAY_KEY_SECRET}   webhook secret {RAZORPAY_WEBHOOK_SECRET}\n\
-         Control    {control}/_sandbox\n\
-         \n\
-         Node, stripe:      new Stripe('{STRIPE_KEY}', {{ host: '127.0.0.1', port: {port}, protocol: 'http' }})\n\
-         Node, razorpay:    const r = new Razorpay({{ key_id, key_secret }}); r.api.rq.defaults.baseURL = '{razorpay}'\n\
-         Python, razorpay:  razorpay.Client(auth=(key_id, key_secret), base_url='{razorpay}')\n\
-         \n\
-         Open a dispute:    curl {control}/_sandbox/disputes --json '{{\"provider\":\"stripe\",\"amount\":2500}}'\n\
-         Decide it:         curl {control}/_sandbox/disputes/ID --json '{{\"change\":\"won\"}}'\n\
-         Make trouble:      curl {control}/_sandbox/faults/webhooks --json '{{\"provider\":\"stripe\",\"trouble\":{{\"kind\":\"drop\"}}}}'\n\
-         What was answered: curl {control}/_sandbox/ledger\n"
-    )
+fn addresses(sandbox: &Sandbox, accounts: &[SandboxAccount]) -> String {
+    let mut line = Map::new();
+    line.insert("control".to_owned(), json!(sandbox.control_url()));
+    for account in accounts {
+        let provider = account.provider;
+        line.insert(provider.to_string(), json!(sandbox.url(provider)));
+        for (name, value) in account.credentials.iter().chain(&account.settings) {
+            line.insert(format!("{provider}_{name}"), json!(value));
+        }
+        if let Some(secret) = account.webhook_secrets.first() {
+            line.insert(format!("{provider}_webhook_secret"), json!(secret));
+        }
+    }
+    format!("{}\n", Value::Object(line))
+}
+
+fn introduction(sandbox: &Sandbox, accounts: &[SandboxAccount]) -> String {
+    let control = sandbox.control_url();
+    let mut text = "The sandbox is listening.\n\n".to_owned();
+    let stand_ins: Vec<(&SandboxAccount, Box<dyn StandIn>)> =
+        accounts.iter().map(|account| (account, account.provider.stand_in())).collect();
+    for (account, stand_in) in &stand_ins {
+        let values: Vec<&str> = account.credentials.values().map(String::as_str).collect();
+        let secret = account.webhook_secrets.first();
+        let secret = secret.map(|secret| format!("   webhook secret {secret}")).unwrap_or_default();
+        let (name, url) = (stand_in.facts().name, sandbox.url(account.provider));
+        put(&mut text, &format!("{name:<13}{url}   key {}{secret}", values.join(":")));
+    }
+    put(&mut text, &format!("{:<13}{control}/_sandbox\n", "Control"));
+    for (account, stand_in) in &stand_ins {
+        for (who, line) in stand_in.sdk_lines(&sandbox.url(account.provider)) {
+            put(&mut text, &format!("{:<18} {line}", format!("{who}:")));
+        }
+    }
+    let orders = [
+        ("Open a dispute", "disputes", r#" --json '{"provider":"stripe","amount":2500}'"#),
+        ("Decide it", "disputes/ID", r#" --json '{"change":"won"}'"#),
+        ("Make trouble", "faults/webhooks", r#" --json '{"provider":"stripe","trouble":{"kind":"drop"}}'"#),
+        ("What was answered", "ledger", ""),
+    ];
+    text.push('\n');
+    for (what, path, order) in orders {
+        put(&mut text, &format!("{:<18} curl {control}/_sandbox/{path}{order}", format!("{what}:")));
+    }
+    text
+}
+
+fn put(text: &mut String, line: &str) {
+    // Writing to a text does not fail.
+    _ = writeln!(text, "{line}");
 }

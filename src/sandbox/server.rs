@@ -1,6 +1,6 @@
 //! The listening side: one port per provider, as the SDKs' base addresses collide, and a control port that
-//! also serves both under `/stripe` and `/razorpay`. A connection can be closed without an answer, which is
-//! why the accept loop is here and not axum's.
+//! also serves each under its name. A connection can be closed without an answer, which is why the accept
+//! loop is here and not axum's. HTTP/2 is spoken to whoever begins with it (gRPC does).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use anyhow::Context;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, Response};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use chrono::{DateTime, Utc};
+use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,13 +22,13 @@ use tower::ServiceExt;
 use super::control::{Control, Shared};
 use super::reply::{BODY_BYTES_MAX, Incoming, Reply};
 use super::world::World;
-use super::{ProviderKind, SandboxAccount, control_http, delivery, razorpay, stripe};
+use super::{ProviderKind, SandboxAccount, control_http, delivery};
 use crate::clock::Clock;
 
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
-    /// Where to listen. Port 0 takes three free ports; any other takes it for control and the two after it
-    /// for Stripe and Razorpay.
+    /// Where to listen. Port 0 takes free ports; any other takes it for control and those after it for the
+    /// providers, in the registry's order.
     pub listen: SocketAddr,
     pub clock: Clock,
     pub accounts: Vec<SandboxAccount>,
@@ -36,23 +36,36 @@ pub struct SandboxConfig {
     pub seed: u64,
 }
 
-/// The three ports, where they are wanted one by one. 0 takes a free one.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SandboxPorts {
-    pub control: u16,
-    pub stripe: u16,
-    pub razorpay: u16,
-}
-
 /// A running sandbox. Dropping it stops it.
 #[derive(Debug)]
 pub struct Sandbox {
     control: Control,
     control_address: SocketAddr,
-    stripe_address: SocketAddr,
-    razorpay_address: SocketAddr,
+    /// In the registry's order.
+    addresses: Vec<SocketAddr>,
     cancelled: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// One provider's side of the sandbox, as its routes see it.
+#[derive(Debug, Clone)]
+pub(super) struct Port {
+    shared: Arc<Shared>,
+    provider: ProviderKind,
+}
+
+impl Port {
+    /// What the stand-in answers, with the faults that were ordered.
+    pub async fn answer(&self, request: Request) -> Response<Body> {
+        let reply = match Incoming::read(request).await {
+            Ok(incoming) => self.shared.with(|world, now| world.answer(self.provider, now, &incoming)),
+            Err(why) => Reply::json(400, &serde_json::json!({ "error": { "message": why } })),
+        };
+        if !reply.latency.is_zero() {
+            tokio::time::sleep(reply.latency).await;
+        }
+        response(reply, self.shared.clock.now())
+    }
 }
 
 impl Sandbox {
@@ -61,55 +74,38 @@ impl Sandbox {
     /// # Errors
     /// A port that is taken, or accounts that contradict each other.
     pub async fn start(config: SandboxConfig) -> anyhow::Result<Sandbox> {
-        let ports = match config.listen.port() {
-            0 => SandboxPorts::default(),
-            first => SandboxPorts { control: first, stripe: first + 1, razorpay: first + 2 },
-        };
-        Self::start_on(config, ports).await
-    }
-
-    /// Starts on the ports given; the port in [`SandboxConfig::listen`] is not looked at.
-    ///
-    /// # Errors
-    /// As [`Sandbox::start`].
-    pub async fn start_on(config: SandboxConfig, ports: SandboxPorts) -> anyhow::Result<Sandbox> {
         // A second installation answers with an error that changes nothing.
         _ = rustls::crypto::ring::default_provider().install_default();
         let world = World::new(config.accounts, config.seed)?;
         let shared = Shared::new(config.clock, world).context("building the client that sends webhooks")?;
         let shared = Arc::new(shared);
-        let host = config.listen.ip();
-        let (control_listener, control_address) = bind(host, ports.control).await?;
-        let (stripe_listener, stripe_address) = bind(host, ports.stripe).await?;
-        let (razorpay_listener, razorpay_address) = bind(host, ports.razorpay).await?;
         let (cancelled, tasks) = (CancellationToken::new(), TaskTracker::new());
         let control = Control(shared.clone());
-        let stripe = provider_router(&shared, ProviderKind::Stripe);
-        let razorpay = provider_router(&shared, ProviderKind::Razorpay);
-        let both = control_http::router(control.clone())
-            .nest_service("/stripe", stripe.clone())
-            .nest_service("/razorpay", razorpay.clone());
-        for (listener, router) in
-            [(control_listener, both), (stripe_listener, stripe), (razorpay_listener, razorpay)]
-        {
+        let (control_listener, control_address) = bind(config.listen).await?;
+        let mut all = control_http::router(control.clone());
+        let (mut addresses, mut next) = (vec![], config.listen);
+        for provider in ProviderKind::ALL.iter().copied() {
+            if next.port() != 0 {
+                next.set_port(next.port().checked_add(1).context("there are not that many ports")?);
+            }
+            let (listener, address) = bind(next).await?;
+            let router = provider_router(&shared, provider);
+            all = all.nest_service(&format!("/{provider}"), router.clone());
             tasks.spawn(accept(listener, router, cancelled.clone(), tasks.clone()));
+            addresses.push(address);
         }
+        tasks.spawn(accept(control_listener, all, cancelled.clone(), tasks.clone()));
         tasks.spawn(delivery::deliver_until(shared, cancelled.clone()));
-        Ok(Sandbox { control, control_address, stripe_address, razorpay_address, cancelled, tasks })
+        Ok(Sandbox { control, control_address, addresses, cancelled, tasks })
     }
 
     pub fn control(&self) -> Control {
         self.control.clone()
     }
 
-    /// Base address of the Stripe stand-in, without `/v1` and without a slash at the end.
-    pub fn stripe_url(&self) -> String {
-        format!("http://{}", self.stripe_address)
-    }
-
-    /// Base address of the Razorpay stand-in, without `/v1` and without a slash at the end.
-    pub fn razorpay_url(&self) -> String {
-        format!("http://{}", self.razorpay_address)
+    /// Base address of a provider's stand-in, without a path and without a slash at the end.
+    pub fn url(&self, provider: ProviderKind) -> String {
+        format!("http://{}", self.addresses[provider as usize])
     }
 
     /// Base address of the control port: the sandbox's own API is under `/_sandbox`.
@@ -131,8 +127,7 @@ impl Drop for Sandbox {
     }
 }
 
-async fn bind(host: std::net::IpAddr, port: u16) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let wanted = SocketAddr::new(host, port);
+async fn bind(wanted: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(wanted).await;
     let listener = listener.with_context(|| format!("the sandbox cannot listen on {wanted}"))?;
     let address = listener.local_addr().context("asking for the port that was taken")?;
@@ -178,8 +173,8 @@ async fn serve(stream: TcpStream, router: Router, cancelled: CancellationToken) 
             }
         }
     });
-    let connection =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
@@ -190,43 +185,42 @@ async fn serve(stream: TcpStream, router: Router, cancelled: CancellationToken) 
 }
 
 fn provider_router(shared: &Arc<Shared>, provider: ProviderKind) -> Router {
+    let port = Port { shared: shared.clone(), provider };
+    let routes = shared.quietly(|world, _| world.stand_in(provider).routes(port.clone()));
+    let answer = async |State(port): State<Port>, request: Request| port.answer(request).await;
     // axum's own limit would refuse uploads that the providers take.
     let limit = DefaultBodyLimit::max(BODY_BYTES_MAX);
-    Router::new().fallback(answer).layer(limit).with_state((shared.clone(), provider))
-}
-
-async fn answer(
-    State((shared, provider)): State<(Arc<Shared>, ProviderKind)>,
-    request: Request,
-) -> Response<Body> {
-    let reply = match Incoming::read(request).await {
-        Ok(incoming) => shared.with(|world, now| match provider {
-            ProviderKind::Stripe => stripe::answer(world, now, &incoming),
-            ProviderKind::Razorpay => razorpay::answer(world, now, &incoming),
-        }),
-        Err(why) => Reply::json(400, &serde_json::json!({ "error": { "message": why } })),
-    };
-    if !reply.latency.is_zero() {
-        tokio::time::sleep(reply.latency).await;
-    }
-    response(reply, shared.clock.now())
+    routes.fallback_service(Router::new().fallback(answer).layer(limit).with_state(port))
 }
 
 fn response(reply: Reply, now: DateTime<Utc>) -> Response<Body> {
-    let mut response = (
-        axum::http::StatusCode::from_u16(reply.status)
-            .unwrap_or(axum::http::StatusCode::INTERNAL_SERVER_ERROR),
-        [("content-type", reply.media_type), ("date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())],
-        reply.body,
-    )
-        .into_response();
-    for (name, value) in reply.headers {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(HeaderName::from_static(name), value);
+    let body = match reply.trailers.is_empty() {
+        true => Body::from(reply.body),
+        false => {
+            let trailers = named(reply.trailers);
+            Body::new(Full::new(reply.body).with_trailers(std::future::ready(Some(Ok(trailers)))))
         }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if let Ok(media_type) = HeaderValue::from_str(&reply.media_type)
+        && !media_type.is_empty()
+    {
+        headers.insert(header::CONTENT_TYPE, media_type);
     }
+    let date = HeaderValue::from_str(&now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    headers.extend(date.map(|date| (header::DATE, date)));
+    headers.extend(named(reply.headers));
     if reply.cut {
         response.extensions_mut().insert(Cut);
     }
     response
+}
+
+fn named(pairs: Vec<(&'static str, String)>) -> HeaderMap {
+    let pairs = pairs.into_iter().filter_map(|(name, value)| {
+        HeaderValue::from_str(&value).ok().map(|value| (HeaderName::from_static(name), value))
+    });
+    pairs.collect()
 }

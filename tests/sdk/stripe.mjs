@@ -5,7 +5,7 @@ import { at, check, control, done, pdf, receiver, thrown } from './bench.mjs';
 
 const { hostname, port } = new URL(at.stripe);
 const options = { host: hostname, port, protocol: 'http', maxNetworkRetries: 2, telemetry: false };
-const stripe = new Stripe(at.stripe_key, options);
+const stripe = new Stripe(at.stripe_api_key, options);
 const inbox = await receiver();
 await control('/accounts/stripe/example', { webhook_url: inbox.url });
 const open = async (order = {}) => (await control('/disputes', { provider: 'stripe', ...order })).id;
@@ -154,7 +154,7 @@ await check('webhooks verify with the SDK', async () => {
 
 await check('thin notifications verify and lead to the dispute', async () => {
   await delivered();
-  await control('/accounts/stripe/example', { thin_events: true });
+  await control('/accounts/stripe/example', { settings: { thin_events: 'true' } });
   const id = await open({ inquiry: true });
   const [sent] = await delivered();
   const signature = sent.headers['stripe-signature'];
@@ -162,7 +162,7 @@ await check('thin notifications verify and lead to the dispute', async () => {
   assert.equal(notice.type, 'v1.charge.dispute.created');
   assert.equal((await notice.fetchRelatedObject()).id, id);
   assert.equal((await notice.fetchEvent()).id, notice.id);
-  await control('/accounts/stripe/example', { thin_events: false });
+  await control('/accounts/stripe/example', { settings: { thin_events: 'false' } });
 });
 
 await check('early fraud warnings', async () => {

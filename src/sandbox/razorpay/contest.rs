@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::super::reply::Reply;
-use super::super::world::World;
 use super::Call;
+use super::Desk;
 use super::record::{Dispute, Evidence, PROOFS};
 use super::refusal::Refusal;
 
@@ -16,8 +16,8 @@ pub(super) fn submits(body: &Value) -> bool {
     body["action"] == "submit"
 }
 
-pub(super) fn contest(world: &mut World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    let dispute = world.razorpay.dispute(call.account, id)?;
+pub(super) fn contest(desk: &mut Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    let dispute = desk.book.dispute(call.account, id)?;
     super::may_act(dispute, call.at)?;
     let action = &call.body["action"];
     let submit = match action.as_str() {
@@ -27,7 +27,7 @@ pub(super) fn contest(world: &mut World, call: &Call<'_>, id: &str) -> Result<Re
         Some(_) | None => return Err(Refusal::bad_request("The selected action is invalid", Some("action"))),
     };
     let evidence = merged(dispute, &call.body)?;
-    let known = |id: &String| world.razorpay.has_document(call.account, id);
+    let known = |id: &String| desk.book.has_document(call.account, id);
     if !evidence.documents().all(known) {
         return Err(Refusal::no_such_file());
     }
@@ -36,10 +36,10 @@ pub(super) fn contest(world: &mut World, call: &Call<'_>, id: &str) -> Result<Re
         return Err(Refusal::bad_request(description, None));
     }
     match submit {
-        true => world.razorpay_submit(call.at, id, |d| d.evidence = evidence),
-        false => world.razorpay_edit(call.at, id, |d| d.evidence = evidence),
+        true => desk.submit(call.at, id, |d| d.evidence = evidence),
+        false => desk.edit(call.at, id, |d| d.evidence = evidence),
     }
-    Ok(Reply::json(200, &world.razorpay.dispute(call.account, id)?.json()))
+    Ok(Reply::json(200, &desk.book.dispute(call.account, id)?.json()))
 }
 
 /// What was drafted before, with what the body adds.

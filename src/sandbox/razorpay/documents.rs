@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::super::reply::Reply;
-use super::super::world::World;
+use super::Desk;
 use super::refusal::Refusal;
 use super::{Book, Call};
 
@@ -32,7 +32,7 @@ fn sniffed(content: &[u8]) -> Option<(&'static str, usize)> {
     }
 }
 
-pub(super) fn upload(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn upload(desk: &mut Desk<'_>, call: &Call<'_>) -> Result<Reply, Refusal> {
     let file = call.parts.iter().find(|part| part.name == "file");
     let file = file.ok_or_else(|| Refusal::bad_request("The file field is required.", Some("file")))?;
     let purpose = call.parts.iter().find(|part| part.name == "purpose");
@@ -51,7 +51,7 @@ pub(super) fn upload(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusa
         let description = format!("The file may not be greater than {} kilobytes.", bytes_max >> 10);
         return Err(Refusal::bad_request(description, Some("file")));
     }
-    let id = world.ids.next("doc_", 14);
+    let id = desk.office.ids.next("doc_", 14);
     let record = json!({
         "id": id,
         "entity": "document",
@@ -62,22 +62,22 @@ pub(super) fn upload(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusa
         "created_at": call.at.timestamp(),
     });
     let document = Document { account: call.account, record: record.clone(), content: file.content.clone() };
-    world.razorpay.documents.insert(id, document);
+    desk.book.documents.insert(id, document);
     Ok(Reply::json(200, &record))
 }
 
-fn found<'a>(world: &'a World, call: &Call<'_>, id: &str) -> Result<&'a Document, Refusal> {
+fn found<'a>(desk: &'a Desk<'_>, call: &Call<'_>, id: &str) -> Result<&'a Document, Refusal> {
     super::valid_id(id, "doc_")?;
-    let document = world.razorpay.documents.get(id).filter(|d| d.account == call.account);
+    let document = desk.book.documents.get(id).filter(|d| d.account == call.account);
     document.ok_or_else(Refusal::no_such_id)
 }
 
-pub(super) fn fetch(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    found(world, call, id).map(|document| Reply::json(200, &document.record))
+pub(super) fn fetch(desk: &Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    found(desk, call, id).map(|document| Reply::json(200, &document.record))
 }
 
-pub(super) fn content(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    let document = found(world, call, id)?;
+pub(super) fn content(desk: &Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    let document = found(desk, call, id)?;
     let media_type = document.record["mime_type"].as_str().unwrap_or("application/octet-stream");
     Ok(Reply::bytes(200, media_type, document.content.clone()))
 }

@@ -7,30 +7,31 @@ mod documents;
 mod life;
 mod record;
 mod refusal;
+mod stand_in;
 
 use std::collections::BTreeMap;
 
 use axum::http::Method;
-use base64::Engine;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::faults::{Trouble, after_effect};
-use super::ledger::{Irreversible, LedgerEntry, LedgerResult};
+use super::faults::{Trouble, Upset, after_effect, before_effect};
+use super::ledger::LedgerResult;
+use super::office::Called;
 use super::reply::{Incoming, Part, Reply};
-use super::world::World;
 use super::{Operation, ProviderKind};
-pub(super) use record::Dispute;
-use record::Status;
+use record::{Dispute, Status};
 use refusal::Refusal;
 
 /// Most rows of a page. Razorpay documents it for a sibling list.
 const COUNT_MAX: i64 = 100;
 
+type Desk<'a> = super::stand_in::Desk<'a, Book>;
+
 /// Everything Razorpay keeps.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    pub disputes: BTreeMap<String, Dispute>,
+    disputes: BTreeMap<String, Dispute>,
     documents: BTreeMap<String, documents::Document>,
 }
 
@@ -109,53 +110,53 @@ struct Call<'a> {
 }
 
 /// Answers one request as Razorpay would, but for the faults that were ordered.
-pub(super) fn answer(world: &mut World, now: DateTime<Utc>, request: &Incoming) -> Reply {
-    look(world, now, request).unwrap_or_else(|refusal| refusal.reply())
+fn answer(desk: &mut Desk<'_>, now: DateTime<Utc>, request: &Incoming) -> Reply {
+    look(desk, now, request).unwrap_or_else(|refusal| refusal.reply())
 }
 
-fn look(world: &mut World, now: DateTime<Utc>, request: &Incoming) -> Result<Reply, Refusal> {
+fn look(desk: &mut Desk<'_>, now: DateTime<Utc>, request: &Incoming) -> Result<Reply, Refusal> {
     let segments = request.segments();
-    let account = authorised(world, request, segments.contains(&"documents"))?;
+    let account = authorised(desk, request, segments.contains(&"documents"))?;
     let route = route(&request.method, &segments).ok_or_else(Refusal::unknown_url)?;
     let query = form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
     let body = read_body(request)?;
     let operation = route.operation(&body);
     let mut call =
         Call { at: now, account, route, operation, query, body, parts: &request.parts, stale: false };
-    let trouble = world.trouble_for_call(account, operation, route.dispute());
-    let round = route.dispute().and_then(|id| world.razorpay.disputes.get(id)).map_or(0, |d| d.round);
-    if let Some(reply) = before_effect(trouble.as_ref()) {
-        record(world, &call, round, reply.status, LedgerResult::NotReached);
+    let trouble = desk.office.trouble_for_call(account, operation, route.dispute());
+    let round = route.dispute().and_then(|id| desk.book.disputes.get(id)).map_or(0, |d| d.round);
+    if let Some(reply) = before_effect(trouble.as_ref(), &upset()) {
+        desk.office.record(&called(&call, round), reply.status, LedgerResult::NotReached);
         return Ok(reply);
     }
     call.stale = trouble == Some(Trouble::StaleRead);
-    let (reply, result) = match effect(world, &call) {
+    let (reply, result) = match effect(desk, &call) {
         Ok(reply) => (reply, LedgerResult::Effective),
         Err(refusal) => (refusal.reply(), LedgerResult::Refused),
     };
-    record(world, &call, round, reply.status, result);
+    desk.office.record(&called(&call, round), reply.status, result);
     Ok(after_effect(trouble, reply, Refusal::server_error().reply()))
 }
 
-fn effect(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn effect(desk: &mut Desk<'_>, call: &Call<'_>) -> Result<Reply, Refusal> {
     match call.route {
-        Route::List => list(world, call),
+        Route::List => list(desk, call),
         Route::Fetch(id) => {
             let expand = expands(call)?;
-            let dispute = world.razorpay.dispute(call.account, id)?;
+            let dispute = desk.book.dispute(call.account, id)?;
             let flat = shown(dispute, call.stale);
             let record = if expand.is_empty() { flat } else { dispute.expanded(&expand, flat) };
             Ok(Reply::json(200, &record))
         }
         Route::Accept(id) => {
-            may_act(world.razorpay.dispute(call.account, id)?, call.at)?;
-            world.razorpay_move(call.at, id, Status::Lost, None);
-            Ok(Reply::json(200, &world.razorpay.dispute(call.account, id)?.json()))
+            may_act(desk.book.dispute(call.account, id)?, call.at)?;
+            desk.move_to(call.at, id, Status::Lost, None);
+            Ok(Reply::json(200, &desk.book.dispute(call.account, id)?.json()))
         }
-        Route::Contest(id) => contest::contest(world, call, id),
-        Route::Upload => documents::upload(world, call),
-        Route::FetchDocument(id) => documents::fetch(world, call, id),
-        Route::DocumentContent(id) => documents::content(world, call, id),
+        Route::Contest(id) => contest::contest(desk, call, id),
+        Route::Upload => documents::upload(desk, call),
+        Route::FetchDocument(id) => documents::fetch(desk, call, id),
+        Route::DocumentContent(id) => documents::content(desk, call, id),
     }
 }
 
@@ -178,7 +179,7 @@ fn shown(dispute: &Dispute, stale: bool) -> Value {
     }
 }
 
-fn list(world: &World, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn list(desk: &Desk<'_>, call: &Call<'_>) -> Result<Reply, Refusal> {
     let expand = expands(call)?;
     let number = |name: &str, least: i64, most: i64, otherwise: i64| match parameter(call, name) {
         None => Ok(otherwise),
@@ -195,8 +196,8 @@ fn list(world: &World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let skip = number("skip", 0, i64::MAX, 0)?;
     let from = number("from", 0, i64::MAX, 0)?;
     let to = number("to", 0, i64::MAX, i64::MAX)?;
-    let mut rows: Vec<&Dispute> = world
-        .razorpay
+    let mut rows: Vec<&Dispute> = desk
+        .book
         .disputes
         .values()
         .filter(|d| d.account == call.account && (from..=to).contains(&d.created_at))
@@ -228,34 +229,23 @@ fn expands(call: &Call<'_>) -> Result<Vec<String>, Refusal> {
     }
 }
 
-fn record(world: &mut World, call: &Call<'_>, round: u32, status: u16, result: LedgerResult) {
-    let Some(kind) = Irreversible::of(call.operation) else { return };
-    world.ledger.push(LedgerEntry {
+fn called<'a>(call: &'a Call<'_>, round: u32) -> Called<'a> {
+    Called {
         at: call.at,
-        provider: ProviderKind::Razorpay,
-        account: world.accounts[call.account].spec.name.clone(),
-        dispute_ref: call.route.dispute().unwrap_or_default().to_owned(),
+        account: call.account,
+        operation: call.operation,
+        dispute: call.route.dispute(),
         round,
-        call: kind,
         idempotency_key: None,
-        result,
-        status,
-    });
+    }
 }
 
 /// The account whose key id and secret the request carries. The scheme must be spelled `Basic`.
-fn authorised(world: &World, request: &Incoming, documents: bool) -> Result<usize, Refusal> {
-    let header = request.header("authorization").and_then(|value| value.strip_prefix("Basic "));
-    let decoded = header.and_then(|h| base64::engine::general_purpose::STANDARD.decode(h.trim()).ok());
-    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    let pair = text.as_deref().and_then(|text| text.split_once(':'));
+fn authorised(desk: &Desk<'_>, request: &Incoming, documents: bool) -> Result<usize, Refusal> {
+    let spelled = request.header("authorization").is_some_and(|header| header.starts_with("Basic "));
+    let pair = request.basic().filter(|_| spelled);
     let found = pair.and_then(|(id, secret)| {
-        world.accounts.iter().position(|a| {
-            let spec = &a.spec;
-            spec.provider == ProviderKind::Razorpay
-                && spec.api_key == id
-                && spec.api_secret.as_deref() == Some(secret)
-        })
+        desk.office.account_with(ProviderKind::Razorpay, &[("key_id", &id), ("key_secret", &secret)])
     });
     found.ok_or_else(|| match documents {
         true => Refusal::unauthorised_documents(),
@@ -279,24 +269,10 @@ fn read_body(request: &Incoming) -> Result<Value, Refusal> {
     }
 }
 
-fn before_effect(trouble: Option<&Trouble>) -> Option<Reply> {
-    match trouble? {
-        Trouble::RateLimited { retry_after_s, .. } => {
-            let reply = Refusal::throttled().reply();
-            Some(match retry_after_s {
-                Some(seconds) => reply.header("retry-after", seconds.to_string()),
-                None => reply,
-            })
-        }
-        Trouble::LockTimeout => Some(Refusal::throttled().reply()),
-        Trouble::KeyInUse => Some(Refusal::conflict().reply()),
-        Trouble::ServerErrorBeforeEffect => Some(Refusal::server_error().reply()),
-        Trouble::TimeOutBeforeEffect { hold_ms } => Some(Refusal::server_error().reply().cut_after(*hold_ms)),
-        Trouble::HtmlBeforeEffect => Some(Reply::html()),
-        Trouble::ServerErrorAfterEffect
-        | Trouble::TimeOutAfterEffect { .. }
-        | Trouble::HtmlAfterEffect
-        | Trouble::StaleRead
-        | Trouble::Latency { .. } => None,
+fn upset() -> Upset {
+    Upset {
+        throttled: Refusal::throttled().reply(),
+        conflict: Refusal::conflict().reply(),
+        server_error: Refusal::server_error().reply(),
     }
 }

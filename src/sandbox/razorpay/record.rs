@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::super::world::Plan;
+use super::super::office::Plan;
 
 /// Evidence fields that hold a list of document ids.
 pub(super) const PROOFS: [&str; 10] = [

@@ -5,9 +5,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::super::accounts::STRIPE_API_VERSION;
 use super::super::outbox::Draft;
-use super::super::world::World;
+use super::{API_VERSION, Desk, THIN_EVENTS};
 
 #[derive(Debug, Clone)]
 pub(super) struct Event {
@@ -45,9 +44,9 @@ pub(super) fn changed(before: &Value, after: &Value) -> Value {
     Value::Object(out)
 }
 
-impl World {
+impl Desk<'_> {
     /// Keeps an event about `object` and sends its webhook.
-    pub(super) fn stripe_tell(
+    pub(super) fn tell(
         &mut self,
         at: DateTime<Utc>,
         account: usize,
@@ -56,30 +55,24 @@ impl World {
         before: Option<&Value>,
         cause: &Cause,
     ) {
-        let event = self.stripe_event(at, account, kind, object, before, cause);
-        let body = match self.accounts[account].spec.thin_events {
-            true => self.stripe_thin(&event, object),
+        let event = self.event(at, account, kind, object, before, cause);
+        let body = match self.office.accounts[account].is_on(THIN_EVENTS) {
+            true => self.thin(&event, object),
             false => event.body.clone(),
         };
         let dispute_ref = object["id"].as_str().filter(|_| object["object"] == "dispute");
         let draft = Draft::real(&event.sent_as, kind, dispute_ref, Bytes::from(body.to_string()));
-        self.stripe.events.push(event);
-        self.send_webhook(at, account, draft);
+        self.book.events.push(event);
+        self.office.send_webhook(at, account, draft);
     }
 
     /// Keeps an event that nobody is told of: only listing finds it.
-    pub(super) fn stripe_keep_event(
-        &mut self,
-        at: DateTime<Utc>,
-        account: usize,
-        kind: &str,
-        object: &Value,
-    ) {
-        let event = self.stripe_event(at, account, kind, object, None, &Cause::default());
-        self.stripe.events.push(event);
+    pub(super) fn keep_event(&mut self, at: DateTime<Utc>, account: usize, kind: &str, object: &Value) {
+        let event = self.event(at, account, kind, object, None, &Cause::default());
+        self.book.events.push(event);
     }
 
-    fn stripe_event(
+    fn event(
         &mut self,
         at: DateTime<Utc>,
         account: usize,
@@ -88,9 +81,9 @@ impl World {
         before: Option<&Value>,
         cause: &Cause,
     ) -> Event {
-        let id = self.ids.next("evt_", 24);
-        let state = &self.accounts[account];
-        let sent_as = match state.spec.thin_events {
+        let id = self.office.ids.next("evt_", 24);
+        let state = &self.office.accounts[account];
+        let sent_as = match state.is_on(THIN_EVENTS) {
             true => format!("{id}_thin"),
             false => id.clone(),
         };
@@ -102,7 +95,7 @@ impl World {
         let body = json!({
             "id": id,
             "object": "event",
-            "api_version": STRIPE_API_VERSION,
+            "api_version": API_VERSION,
             "created": at.timestamp(),
             "data": told,
             "livemode": object["livemode"].as_bool() == Some(true),
@@ -110,18 +103,18 @@ impl World {
             "request": { "id": cause.request, "idempotency_key": cause.key },
             "type": kind,
         });
-        let n = self.count();
+        let n = self.office.count();
         Event { id, account, n, kind: kind.to_owned(), created: at.timestamp(), body, sent_as }
     }
 
-    fn stripe_thin(&mut self, event: &Event, object: &Value) -> Value {
+    fn thin(&mut self, event: &Event, object: &Value) -> Value {
         let (noun, url) = match object["object"].as_str() {
             Some("radar.early_fraud_warning") => ("radar.early_fraud_warning", "radar/early_fraud_warnings"),
             Some(_) | None => ("dispute", "disputes"),
         };
         let id = object["id"].as_str().unwrap_or_default();
         let created =
-            super::super::world::instant(event.created).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+            super::super::office::instant(event.created).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
         let thin = json!({
             "id": event.sent_as,
             "object": "v2.core.event",
@@ -132,7 +125,7 @@ impl World {
             "related_object": { "id": id, "type": noun, "url": format!("/v1/{url}/{id}") },
             "type": format!("v1.{}", event.kind),
         });
-        self.stripe.thin.insert(event.sent_as.clone(), (event.account, thin.clone()));
+        self.book.thin.insert(event.sent_as.clone(), (event.account, thin.clone()));
         thin
     }
 }

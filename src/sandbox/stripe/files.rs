@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::super::reply::Reply;
-use super::super::world::World;
+use super::Desk;
 use super::refusal::Refusal;
 use super::{Book, Call, lists};
 
@@ -48,7 +48,7 @@ fn sniffed(content: &[u8]) -> Option<(&'static str, &'static str)> {
     }
 }
 
-pub(super) fn upload(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn upload(desk: &mut Desk<'_>, call: &Call<'_>) -> Result<Reply, Refusal> {
     let purpose = call.parameters.text("purpose").ok_or_else(|| Refusal::missing_parameter("purpose"))?;
     let part = call.parts.iter().find(|part| part.name == "file" && part.filename.is_some());
     let part = part.ok_or_else(|| Refusal::missing_parameter("file"))?;
@@ -65,7 +65,7 @@ pub(super) fn upload(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusa
     }
     let wrong = || Refusal::invalid("The uploaded file is not a PDF, JPEG or PNG").param("file");
     let (ending, media_type) = sniffed(&part.content).ok_or_else(wrong)?;
-    let id = world.ids.next("file_", 24);
+    let id = desk.office.ids.next("file_", 24);
     let created = call.at.timestamp();
     let record = json!({
         "id": id,
@@ -82,30 +82,30 @@ pub(super) fn upload(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusa
     });
     let file = File {
         account: call.account,
-        n: world.count(),
+        n: desk.office.count(),
         created,
         purpose: purpose.to_owned(),
         record: record.clone(),
         content: part.content.clone(),
         media_type,
     };
-    world.stripe.files.insert(id, file);
+    desk.book.files.insert(id, file);
     Ok(Reply::json(200, &record))
 }
 
-pub(super) fn fetch(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    world.stripe.file(call.account, id).map(|file| Reply::json(200, &file.record))
+pub(super) fn fetch(desk: &Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    desk.book.file(call.account, id).map(|file| Reply::json(200, &file.record))
 }
 
-pub(super) fn contents(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    let file = world.stripe.file(call.account, id)?;
+pub(super) fn contents(desk: &Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    let file = desk.book.file(call.account, id)?;
     Ok(Reply::bytes(200, file.media_type, file.content.clone()))
 }
 
-pub(super) fn list(world: &World, call: &Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn list(desk: &Desk<'_>, call: &Call<'_>) -> Result<Reply, Refusal> {
     let purpose = call.parameters.text("purpose");
     let wanted =
-        world.stripe.files.values().filter(|file| {
+        desk.book.files.values().filter(|file| {
             file.account == call.account && purpose.is_none_or(|purpose| file.purpose == purpose)
         });
     let items =

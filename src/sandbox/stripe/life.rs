@@ -4,9 +4,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use super::super::office::{Plan, Timer, instant};
 use super::super::orders::{Change, NewDispute};
-use super::super::world::{Plan, Timer, World, instant};
 use super::super::{ProviderKind, orders};
+use super::Desk;
 use super::events::Cause;
 use super::record::{Dispute, Status, movement};
 
@@ -20,43 +21,38 @@ fn usual_deadline(created: i64) -> i64 {
     (created / 86_400 + WINDOW_DAYS) * 86_400 + 86_399
 }
 
-impl World {
+impl Desk<'_> {
     /// Opens a dispute and answers with its id.
-    pub fn stripe_open(&mut self, now: DateTime<Utc>, order: &NewDispute) -> anyhow::Result<String> {
+    pub fn open(&mut self, now: DateTime<Utc>, order: &NewDispute) -> anyhow::Result<String> {
         let order = super::cards::with_test_card(order)?;
-        let account = self.account_index(ProviderKind::Stripe, order.account.as_deref())?;
-        let mut dispute = self.stripe_made_up(now, account, &order)?;
-        if self.stripe.disputes.contains_key(&dispute.id) {
+        let account = self.office.account_index(ProviderKind::Stripe, order.account.as_deref())?;
+        let mut dispute = self.made_up(now, account, &order)?;
+        if self.book.disputes.contains_key(&dispute.id) {
             anyhow::bail!("a Stripe dispute `{}` exists already", dispute.id);
         }
         if !dispute.status.is_inquiry() && dispute.status != Status::Prevented {
-            let id = self.ids.next("txn_", 24);
+            let id = self.office.ids.next("txn_", 24);
             dispute.balance_transactions = vec![movement(id, &dispute, now, -1, DISPUTE_FEE)];
         }
         let id = dispute.id.clone();
         let record = dispute.json();
         let withdrawn = !dispute.balance_transactions.is_empty();
-        self.stripe.disputes.insert(id.clone(), dispute);
-        self.stripe_watch_deadline(&id);
+        self.book.disputes.insert(id.clone(), dispute);
+        self.watch_deadline(&id);
         let mut kinds = vec!["charge.dispute.created"];
         if withdrawn {
             kinds.push("charge.dispute.funds_withdrawn");
         }
         for kind in kinds {
             match order.silent {
-                true => self.stripe_keep_event(now, account, kind, &record),
-                false => self.stripe_tell(now, account, kind, &record, None, &Cause::default()),
+                true => self.keep_event(now, account, kind, &record),
+                false => self.tell(now, account, kind, &record, None, &Cause::default()),
             }
         }
         Ok(id)
     }
 
-    fn stripe_made_up(
-        &mut self,
-        now: DateTime<Utc>,
-        account: usize,
-        order: &NewDispute,
-    ) -> anyhow::Result<Dispute> {
+    fn made_up(&mut self, now: DateTime<Utc>, account: usize, order: &NewDispute) -> anyhow::Result<Dispute> {
         let created = order.created.unwrap_or(now.timestamp());
         let usual = if order.inquiry { Status::WarningNeedsResponse } else { Status::NeedsResponse };
         let status = order.status.as_deref().map_or(Ok(usual), Status::parse)?;
@@ -70,14 +66,14 @@ impl World {
             Status::parse(word)?;
         }
         let mut id = |given: &Option<String>, prefix: &'static str| {
-            given.clone().unwrap_or_else(|| self.ids.next(prefix, 24))
+            given.clone().unwrap_or_else(|| self.office.ids.next(prefix, 24))
         };
         let (dispute_id, charge, payment) =
             (id(&order.id, "dp_"), id(&order.charge, "ch_"), id(&order.payment, "pi_"));
         Ok(Dispute {
             id: dispute_id,
             account,
-            n: self.count(),
+            n: self.office.count(),
             created,
             amount: order.amount.unwrap_or(4200),
             currency: order.currency.clone().unwrap_or_else(|| "usd".to_owned()).to_ascii_lowercase(),
@@ -112,7 +108,7 @@ impl World {
     }
 
     /// Changes a dispute and tells so by `kinds`, in that order.
-    fn stripe_change(
+    fn change(
         &mut self,
         at: DateTime<Utc>,
         id: &str,
@@ -120,7 +116,7 @@ impl World {
         kinds: &[&str],
         change: impl FnOnce(&mut Dispute),
     ) {
-        let Some(dispute) = self.stripe.disputes.get_mut(id) else { return };
+        let Some(dispute) = self.book.disputes.get_mut(id) else { return };
         let before = dispute.json();
         change(dispute);
         let after = dispute.json();
@@ -130,46 +126,46 @@ impl World {
         }
         dispute.before = Some(before.clone());
         for kind in kinds {
-            self.stripe_tell(at, account, kind, &after, Some(&before), cause);
+            self.tell(at, account, kind, &after, Some(&before), cause);
         }
     }
 
     /// Lets the API's caller change what is not a response: staged evidence, metadata.
-    pub(super) fn stripe_edit(
+    pub(super) fn edit(
         &mut self,
         at: DateTime<Utc>,
         id: &str,
         cause: &Cause,
         edit: impl FnOnce(&mut Dispute),
     ) {
-        self.stripe_change(at, id, cause, &["charge.dispute.updated"], edit);
+        self.change(at, id, cause, &["charge.dispute.updated"], edit);
     }
 
     /// Sends the evidence to the bank, after `edit` put it there. The state has been checked.
-    pub(super) fn stripe_submit(
+    pub(super) fn submit(
         &mut self,
         at: DateTime<Utc>,
         id: &str,
         cause: &Cause,
         edit: impl FnOnce(&mut Dispute),
     ) {
-        self.stripe_change(at, id, cause, &["charge.dispute.updated"], |d| {
+        self.change(at, id, cause, &["charge.dispute.updated"], |d| {
             edit(d);
             d.status = d.status.answered().unwrap_or(d.status);
             d.submission_count += 1;
             d.submitted_this_round = true;
             d.past_due = d.due_by.is_some_and(|due| at.timestamp() > due);
         });
-        let Some(dispute) = self.stripe.disputes.get_mut(id) else { return };
+        let Some(dispute) = self.book.disputes.get_mut(id) else { return };
         let Some((after_s, verdict)) = verdict_on(dispute) else { return };
         let when = at + TimeDelta::seconds(after_s);
         dispute.verdict = Some((when, verdict));
-        self.set_timer(when, Timer::Decide { provider: ProviderKind::Stripe, dispute: id.to_owned() });
+        self.office.set_timer(when, Timer::Decide { provider: ProviderKind::Stripe, dispute: id.to_owned() });
     }
 
     /// Moves a dispute to any status, with the events that go with it.
-    pub(super) fn stripe_move(&mut self, at: DateTime<Utc>, id: &str, cause: &Cause, to: Status) {
-        let Some(dispute) = self.stripe.disputes.get(id) else { return };
+    pub(super) fn move_to(&mut self, at: DateTime<Utc>, id: &str, cause: &Cause, to: Status) {
+        let Some(dispute) = self.book.disputes.get(id) else { return };
         let mut kinds = match to.is_closed() && to != Status::Prevented {
             true => vec!["charge.dispute.closed"],
             false => vec!["charge.dispute.updated"],
@@ -185,9 +181,9 @@ impl World {
         };
         let funds = moved.map(|(sign, fee, kind)| {
             kinds.push(kind);
-            movement(self.ids.next("txn_", 24), &self.stripe.disputes[id], at, sign, fee)
+            movement(self.office.ids.next("txn_", 24), &self.book.disputes[id], at, sign, fee)
         });
-        self.stripe_change(at, id, cause, &kinds, |d| {
+        self.change(at, id, cause, &kinds, |d| {
             if to.is_open() && d.status != to {
                 d.round += 1;
                 d.submitted_this_round = false;
@@ -200,19 +196,19 @@ impl World {
             d.verdict = None;
             d.balance_transactions.extend(funds);
         });
-        self.stripe_watch_deadline(id);
+        self.watch_deadline(id);
     }
 
-    fn stripe_watch_deadline(&mut self, id: &str) {
-        let dispute = &self.stripe.disputes[id];
+    fn watch_deadline(&mut self, id: &str) {
+        let dispute = &self.book.disputes[id];
         let Some(due) = dispute.due_by.filter(|due| *due != 0 && dispute.status.is_open()) else { return };
         let at = instant(due.saturating_add(1).saturating_add(dispute.plan.lapse_grace_s));
-        self.set_timer(at, Timer::Lapse { provider: ProviderKind::Stripe, dispute: id.to_owned() });
+        self.office.set_timer(at, Timer::Lapse { provider: ProviderKind::Stripe, dispute: id.to_owned() });
     }
 
     /// The deadline passed without a response: a chargeback is lost, an inquiry closes.
-    pub fn stripe_lapse(&mut self, at: DateTime<Utc>, id: &str) {
-        let Some(dispute) = self.stripe.disputes.get(id) else { return };
+    pub fn lapse(&mut self, at: DateTime<Utc>, id: &str) {
+        let Some(dispute) = self.book.disputes.get(id) else { return };
         let ends = dispute.due_by.map(|due| due.saturating_add(dispute.plan.lapse_grace_s));
         let passed = ends.is_some_and(|end| at.timestamp() > end) && dispute.takes_a_response();
         let to = match dispute.status {
@@ -227,89 +223,89 @@ impl World {
             | Status::Prevented => return,
         };
         if passed {
-            self.stripe_move(at, id, &Cause::default(), to);
+            self.move_to(at, id, &Cause::default(), to);
         }
     }
 
-    pub fn stripe_bank_decides(&mut self, at: DateTime<Utc>, id: &str) {
-        let Some(dispute) = self.stripe.disputes.get_mut(id) else { return };
+    pub fn bank_decides(&mut self, at: DateTime<Utc>, id: &str) {
+        let Some(dispute) = self.book.disputes.get_mut(id) else { return };
         let Some((_, word)) = dispute.verdict.take_if(|(when, _)| *when <= at) else { return };
         if dispute.status.is_open() || dispute.status.is_closed() {
             return;
         }
         match Status::parse(&word) {
-            Ok(Status::NeedsResponse) => self.stripe_escalate(at, id, None),
-            Ok(to) => self.stripe_move(at, id, &Cause::default(), to),
+            Ok(Status::NeedsResponse) => self.escalate(at, id, None),
+            Ok(to) => self.move_to(at, id, &Cause::default(), to),
             Err(error) => tracing::error!(dispute.id = id, %error, "an ordered outcome cannot happen"),
         }
     }
 
-    fn stripe_escalate(&mut self, at: DateTime<Utc>, id: &str, due_by: Option<i64>) {
-        let Some(dispute) = self.stripe.disputes.get_mut(id) else { return };
+    fn escalate(&mut self, at: DateTime<Utc>, id: &str, due_by: Option<i64>) {
+        let Some(dispute) = self.book.disputes.get_mut(id) else { return };
         dispute.due_by = Some(due_by.unwrap_or(usual_deadline(at.timestamp())));
-        self.stripe_move(at, id, &Cause::default(), Status::NeedsResponse);
+        self.move_to(at, id, &Cause::default(), Status::NeedsResponse);
     }
 
     /// Something happens at Stripe's side. Answers with the record afterwards.
-    pub fn stripe_apply(&mut self, at: DateTime<Utc>, id: &str, change: &Change) -> anyhow::Result<Value> {
-        let dispute = self.stripe.disputes.get(id);
+    pub fn apply(&mut self, at: DateTime<Utc>, id: &str, change: &Change) -> anyhow::Result<Value> {
+        let dispute = self.book.disputes.get(id);
         let dispute = dispute.ok_or_else(|| anyhow::anyhow!("no Stripe dispute `{id}`"))?;
         let (status, open) = (dispute.status, dispute.status.is_open());
         let cause = Cause::default();
         match change {
-            Change::Status { status } => self.stripe_move(at, id, &cause, Status::parse(status)?),
-            Change::Won { .. } => self.stripe_move(at, id, &cause, Status::Won),
-            Change::Lost if status.is_inquiry() => self.stripe_move(at, id, &cause, Status::WarningClosed),
-            Change::Lost => self.stripe_move(at, id, &cause, Status::Lost),
-            Change::Escalate { due_by, .. } if status.is_inquiry() => self.stripe_escalate(at, id, *due_by),
+            Change::Status { status } => self.move_to(at, id, &cause, Status::parse(status)?),
+            Change::Won { .. } => self.move_to(at, id, &cause, Status::Won),
+            Change::Lost if status.is_inquiry() => self.move_to(at, id, &cause, Status::WarningClosed),
+            Change::Lost => self.move_to(at, id, &cause, Status::Lost),
+            Change::Escalate { due_by, .. } if status.is_inquiry() => self.escalate(at, id, *due_by),
             Change::Escalate { .. } => anyhow::bail!("`{id}` is {}, not an inquiry", status.as_str()),
             Change::Prevented => {
-                self.stripe_edit_quietly(id, |d| d.case_type = "resolution".to_owned());
-                self.stripe_move(at, id, &cause, Status::Prevented);
+                self.edit_quietly(id, |d| d.case_type = "resolution".to_owned());
+                self.move_to(at, id, &cause, Status::Prevented);
             }
             Change::AppealOffered { due_by } => {
                 let due = due_by.unwrap_or(usual_deadline(at.timestamp()));
-                self.stripe_edit_quietly(id, |d| d.due_by = Some(due));
-                self.stripe_move(at, id, &cause, Status::AppealNeedsResponse);
+                self.edit_quietly(id, |d| d.due_by = Some(due));
+                self.move_to(at, id, &cause, Status::AppealNeedsResponse);
             }
             Change::Deadline { due_by } => {
-                self.stripe_edit(at, id, &cause, |d| d.due_by = *due_by);
-                self.stripe_watch_deadline(id);
+                self.edit(at, id, &cause, |d| d.due_by = *due_by);
+                self.watch_deadline(id);
             }
-            Change::SubmittedElsewhere if open => self.stripe_submit(at, id, &cause, |d| {
+            Change::SubmittedElsewhere if open => self.submit(at, id, &cause, |d| {
                 d.evidence.insert("uncategorized_text".to_owned(), "Answered in the dashboard.".to_owned());
             }),
-            Change::AcceptedElsewhere if open => self.stripe_move(at, id, &cause, closed_by_merchant(status)),
+            Change::AcceptedElsewhere if open => self.move_to(at, id, &cause, closed_by_merchant(status)),
             Change::SubmittedElsewhere | Change::AcceptedElsewhere => {
                 anyhow::bail!("`{id}` is {}: nobody can answer it", status.as_str())
             }
-            Change::Refunded => self.stripe_refund(at, id),
-            Change::ActionRequired { .. } => {
-                anyhow::bail!("Stripe has no `action_required`: use `status` or `escalate`")
+            Change::Refunded => self.refund(at, id),
+            Change::ActionRequired { .. } | Change::Special { .. } => {
+                anyhow::bail!("Stripe has no such change: use `status` or `escalate`")
             }
         }
-        Ok(self.stripe.disputes[id].json())
+        Ok(self.book.disputes[id].json())
     }
 
-    fn stripe_edit_quietly(&mut self, id: &str, edit: impl FnOnce(&mut Dispute)) {
-        if let Some(dispute) = self.stripe.disputes.get_mut(id) {
+    fn edit_quietly(&mut self, id: &str, edit: impl FnOnce(&mut Dispute)) {
+        if let Some(dispute) = self.book.disputes.get_mut(id) {
             edit(dispute);
         }
     }
 
     /// A full refund resolves an inquiry.
-    fn stripe_refund(&mut self, at: DateTime<Utc>, id: &str) {
-        self.stripe_edit_quietly(id, |d| d.is_charge_refundable = false);
-        let status = self.stripe.disputes[id].status;
+    fn refund(&mut self, at: DateTime<Utc>, id: &str) {
+        self.edit_quietly(id, |d| d.is_charge_refundable = false);
+        let status = self.book.disputes[id].status;
         if status.is_inquiry() && !status.is_closed() {
-            self.stripe_move(at, id, &Cause::default(), Status::WarningClosed);
+            self.move_to(at, id, &Cause::default(), Status::WarningClosed);
         }
     }
 
-    pub fn stripe_warn(&mut self, at: DateTime<Utc>, order: &orders::NewWarning) -> anyhow::Result<String> {
-        let account = self.account_index(ProviderKind::Stripe, order.account.as_deref())?;
-        let id = self.ids.next("issfr_", 24);
-        let charge = order.charge.clone().unwrap_or_else(|| self.ids.next("ch_", 24));
+    pub fn warn(&mut self, at: DateTime<Utc>, order: &orders::NewWarning) -> anyhow::Result<String> {
+        let account = self.office.account_index(ProviderKind::Stripe, order.account.as_deref())?;
+        let id = self.office.ids.next("issfr_", 24);
+        let charge = order.charge.clone().unwrap_or_else(|| self.office.ids.next("ch_", 24));
         let warning = serde_json::json!({
             "id": id,
             "object": "radar.early_fraud_warning",
@@ -321,8 +317,8 @@ impl World {
             "payment_intent": order.payment,
         });
         let kind = "radar.early_fraud_warning.created";
-        self.stripe_tell(at, account, kind, &warning, None, &Cause::default());
-        self.stripe.warnings.push((account, warning));
+        self.tell(at, account, kind, &warning, None, &Cause::default());
+        self.book.warnings.push((account, warning));
         Ok(id)
     }
 }

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::super::reply::Reply;
-use super::super::world::World;
 use super::Call;
+use super::Desk;
 use super::form::Node;
 use super::parameters::FILES;
 use super::record::Dispute;
@@ -86,7 +86,7 @@ pub(super) fn expandable(call: &Call<'_>, prefix: &str) -> Result<(), Refusal> {
 
 /// The dispute as this call sees it: expanded where it asks, and old where a replica lags.
 pub(super) fn shown(
-    world: &World,
+    desk: &Desk<'_>,
     dispute: &Dispute,
     call: &Call<'_>,
     prefix: &str,
@@ -101,7 +101,7 @@ pub(super) fn shown(
         match field.strip_prefix("evidence.") {
             Some(name) => {
                 let id = record["evidence"][name].as_str().unwrap_or_default();
-                if let Ok(file) = world.stripe.file(call.account, id) {
+                if let Ok(file) = desk.book.file(call.account, id) {
                     record["evidence"][name] = file.record.clone();
                 }
             }
@@ -112,15 +112,15 @@ pub(super) fn shown(
     Ok(record)
 }
 
-pub(super) fn disputes(world: &World, call: &Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn disputes(desk: &Desk<'_>, call: &Call<'_>) -> Result<Reply, Refusal> {
     let (charge, payment) = (call.parameters.text("charge"), call.parameters.text("payment_intent"));
-    let wanted = world.stripe.disputes.values().filter(|d| {
+    let wanted = desk.book.disputes.values().filter(|d| {
         d.account == call.account
             && charge.is_none_or(|charge| d.charge == charge)
             && payment.is_none_or(|payment| d.payment_intent.as_deref() == Some(payment))
     });
     let items = wanted
-        .map(|d| shown(world, d, call, "data.").map(|record| Item { created: d.created, n: d.n, record }));
+        .map(|d| shown(desk, d, call, "data.").map(|record| Item { created: d.created, n: d.n, record }));
     page(items.collect::<Result<_, _>>()?, call, "dispute", "/v1/disputes")
 }
 
@@ -131,7 +131,7 @@ fn names_type(pattern: &str, kind: &str) -> bool {
     }
 }
 
-pub(super) fn events(world: &World, call: &Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn events(desk: &Desk<'_>, call: &Call<'_>) -> Result<Reply, Refusal> {
     let one = call.parameters.text("type");
     let several = call.parameters.texts("types");
     if one.is_some() && !several.is_empty() {
@@ -142,34 +142,34 @@ pub(super) fn events(world: &World, call: &Call<'_>) -> Result<Reply, Refusal> {
     }
     let delivered = call.parameters.text("delivery_success").map(|word| word == "true");
     let oldest = call.at.timestamp() - EVENT_DAYS * 86_400;
-    let wanted = world.stripe.events.iter().filter(|event| {
+    let wanted = desk.book.events.iter().filter(|event| {
         event.account == call.account
             && event.created >= oldest
             && one.is_none_or(|pattern| names_type(pattern, &event.kind))
             && (several.is_empty() || several.iter().any(|pattern| names_type(pattern, &event.kind)))
-            && delivered.is_none_or(|wanted| world.outbox.arrived(&event.sent_as) == wanted)
+            && delivered.is_none_or(|wanted| desk.office.outbox.arrived(&event.sent_as) == wanted)
     });
     let items = wanted.map(|e| Item { created: e.created, n: e.n, record: e.body.clone() });
     page(items.collect(), call, "event", "/v1/events")
 }
 
-pub(super) fn event(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    let found = world.stripe.events.iter().find(|e| e.id == id && e.account == call.account);
+pub(super) fn event(desk: &Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    let found = desk.book.events.iter().find(|e| e.id == id && e.account == call.account);
     let event = found.ok_or_else(|| Refusal::no_such("event", id, "id"))?;
     Ok(Reply::json(200, &event.body))
 }
 
-pub(super) fn thin_event(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    let found = world.stripe.thin.get(id).filter(|(account, _)| *account == call.account);
+pub(super) fn thin_event(desk: &Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    let found = desk.book.thin.get(id).filter(|(account, _)| *account == call.account);
     let (_, body) = found.ok_or_else(|| Refusal::no_such("event", id, "id"))?;
     Ok(Reply::json(200, body))
 }
 
-pub(super) fn warnings(world: &World, call: &Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn warnings(desk: &Desk<'_>, call: &Call<'_>) -> Result<Reply, Refusal> {
     let matches = |warning: &Value, name: &str| {
         call.parameters.text(name).is_none_or(|wanted| warning[name].as_str() == Some(wanted))
     };
-    let wanted = world.stripe.warnings.iter().zip(0..).filter(|((account, warning), _)| {
+    let wanted = desk.book.warnings.iter().zip(0..).filter(|((account, warning), _)| {
         *account == call.account && matches(warning, "charge") && matches(warning, "payment_intent")
     });
     let items = wanted.map(|((_, warning), n)| Item {
@@ -180,21 +180,21 @@ pub(super) fn warnings(world: &World, call: &Call<'_>) -> Result<Reply, Refusal>
     page(items.collect(), call, "early fraud warning", "/v1/radar/early_fraud_warnings")
 }
 
-pub(super) fn warning(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    let mut of_account = world.stripe.warnings.iter().filter(|(account, _)| *account == call.account);
+pub(super) fn warning(desk: &Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    let mut of_account = desk.book.warnings.iter().filter(|(account, _)| *account == call.account);
     let found = of_account.find(|(_, warning)| warning["id"] == id);
     let missing = || Refusal::no_such("early fraud warning", id, "early_fraud_warning");
     found.map(|(_, warning)| Reply::json(200, warning)).ok_or_else(missing)
 }
 
-pub(super) fn charge(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    let mut of_account = world.stripe.disputes.values().filter(|d| d.account == call.account);
+pub(super) fn charge(desk: &Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    let mut of_account = desk.book.disputes.values().filter(|d| d.account == call.account);
     let found = of_account.find(|d| d.charge == id);
     found.map(|d| Reply::json(200, &d.charge_json())).ok_or_else(|| Refusal::no_such("charge", id, "charge"))
 }
 
-pub(super) fn payment_intent(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    let mut of_account = world.stripe.disputes.values().filter(|d| d.account == call.account);
+pub(super) fn payment_intent(desk: &Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    let mut of_account = desk.book.disputes.values().filter(|d| d.account == call.account);
     let found = of_account.find(|d| d.payment_intent.as_deref() == Some(id));
     let missing = || Refusal::no_such("payment_intent", id, "intent");
     found.map(|d| Reply::json(200, &d.payment_intent_json())).ok_or_else(missing)

@@ -13,30 +13,36 @@ mod parameters;
 mod record;
 mod refusal;
 mod replay;
+mod stand_in;
 mod update;
 
 use std::collections::{BTreeMap, HashMap};
 
 use axum::http::Method;
-use base64::Engine;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::accounts::STRIPE_API_VERSION;
-use super::faults::{Trouble, after_effect};
-use super::ledger::{Irreversible, LedgerEntry, LedgerResult};
+use super::faults::{Trouble, Upset, after_effect};
+use super::ledger::LedgerResult;
+use super::office::Called;
 use super::reply::{Incoming, Reply};
-use super::world::World;
-use super::{Operation, ProviderKind};
+use super::{Operation, ProviderKind, faults};
 use events::Cause;
 use form::Node;
-pub(super) use record::Dispute;
+use record::Dispute;
 use refusal::Refusal;
+
+/// The API version whose shapes the stand-in speaks.
+const API_VERSION: &str = "2026-10-28.endive";
+/// An account's setting: thin `v2.core.event` notifications instead of snapshots.
+const THIN_EVENTS: &str = "thin_events";
+
+type Desk<'a> = super::stand_in::Desk<'a, Book>;
 
 /// Everything Stripe keeps.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    pub disputes: BTreeMap<String, Dispute>,
+    disputes: BTreeMap<String, Dispute>,
     files: BTreeMap<String, files::File>,
     events: Vec<events::Event>,
     /// Thin notifications by their own id, with the account they belong to.
@@ -161,11 +167,11 @@ struct Call<'a> {
 }
 
 /// Answers one request as Stripe would, but for the faults that were ordered.
-pub(super) fn answer(world: &mut World, now: DateTime<Utc>, request: &Incoming) -> Reply {
-    let request_ref = world.ids.next("req_", 14);
+fn answer(desk: &mut Desk<'_>, now: DateTime<Utc>, request: &Incoming) -> Reply {
+    let request_ref = desk.office.ids.next("req_", 14);
     let key = request.header("idempotency-key").filter(|_| request.method == Method::POST);
-    let reply = look(world, now, request, &request_ref, key).unwrap_or_else(|refusal| refusal.reply());
-    let version = request.header("stripe-version").unwrap_or(STRIPE_API_VERSION).to_owned();
+    let reply = look(desk, now, request, &request_ref, key).unwrap_or_else(|refusal| refusal.reply());
+    let version = request.header("stripe-version").unwrap_or(API_VERSION).to_owned();
     let reply = reply.header("request-id", request_ref).header("stripe-version", version);
     match key {
         Some(key) => reply.header("idempotency-key", key),
@@ -174,13 +180,13 @@ pub(super) fn answer(world: &mut World, now: DateTime<Utc>, request: &Incoming) 
 }
 
 fn look(
-    world: &mut World,
+    desk: &mut Desk<'_>,
     now: DateTime<Utc>,
     request: &Incoming,
     request_ref: &str,
     key: Option<&str>,
 ) -> Result<Reply, Refusal> {
-    let account = authorised(world, request)?;
+    let account = authorised(desk, request)?;
     let segments = request.segments();
     let method = &request.method;
     let unknown = || Refusal::unknown_url(method.as_str(), &request.path);
@@ -190,86 +196,86 @@ fn look(
     let cause = Cause { request: Some(request_ref.to_owned()), key: key.map(str::to_owned) };
     let mut call =
         Call { at: now, account, route, parameters, operation, parts: &request.parts, cause, stale: false };
-    let trouble = world.trouble_for_call(account, operation, call.route.dispute());
+    let trouble = desk.office.trouble_for_call(account, operation, call.route.dispute());
     if let Some(reply) = before_effect(trouble.as_ref(), key) {
         let result = LedgerResult::NotReached;
-        record(world, &call, reply.status, result, round_of(world, &call));
+        record(desk, &call, reply.status, result, round_of(desk, &call));
         return Ok(reply);
     }
     call.stale = trouble == Some(Trouble::StaleRead);
     let reply = parameters::check(call.route.parameters(), &call.parameters)
-        .and_then(|()| replayed_or_run(world, &call, key, trouble.as_ref()))
-        .unwrap_or_else(|refusal| refusal_on_record(world, &call, &refusal));
+        .and_then(|()| replayed_or_run(desk, &call, key, trouble.as_ref()))
+        .unwrap_or_else(|refusal| refusal_on_record(desk, &call, &refusal));
     Ok(after_effect(trouble, reply, Refusal::server_error().reply()))
 }
 
 /// A request that never got as far as its effect, with its line in the ledger.
-fn refusal_on_record(world: &mut World, call: &Call<'_>, refusal: &Refusal) -> Reply {
-    let round = round_of(world, call);
-    record(world, call, refusal.status, LedgerResult::Refused, round);
+fn refusal_on_record(desk: &mut Desk<'_>, call: &Call<'_>, refusal: &Refusal) -> Reply {
+    let round = round_of(desk, call);
+    record(desk, call, refusal.status, LedgerResult::Refused, round);
     refusal.reply()
 }
 
 fn replayed_or_run(
-    world: &mut World,
+    desk: &mut Desk<'_>,
     call: &Call<'_>,
     key: Option<&str>,
     trouble: Option<&Trouble>,
 ) -> Result<Reply, Refusal> {
-    let Some(key) = key else { return Ok(run(world, call)) };
+    let Some(key) = key else { return Ok(run(desk, call)) };
     if key.chars().count() > 255 {
         return Err(Refusal::invalid("Idempotency keys are at most 255 characters long"));
     }
     let print = replay::fingerprint(call);
-    if let Some(saved) = world.stripe.saved(call.account, key, call.at) {
+    if let Some(saved) = desk.book.saved(call.account, key, call.at) {
         if saved.print != print {
             return Err(Refusal::idempotency_mismatch(key));
         }
         let (reply, first) = (saved.reply.clone(), saved.request_ref.clone());
-        let round = round_of(world, call);
-        record(world, call, reply.status, LedgerResult::Replayed, round);
+        let round = round_of(desk, call);
+        record(desk, call, reply.status, LedgerResult::Replayed, round);
         return Ok(reply.header("original-request", first).header("idempotent-replayed", "true"));
     }
-    let reply = run(world, call);
+    let reply = run(desk, call);
     let kept = match trouble {
         Some(Trouble::ServerErrorAfterEffect) => Refusal::server_error().reply(),
         _ => reply.clone(),
     };
-    world.stripe.save(call, key, print, kept);
+    desk.book.save(call, key, print, kept);
     Ok(reply)
 }
 
 /// Carries a call out, with its line in the ledger.
-fn run(world: &mut World, call: &Call<'_>) -> Reply {
-    let round = round_of(world, call);
-    let (reply, result) = match effect(world, call) {
+fn run(desk: &mut Desk<'_>, call: &Call<'_>) -> Reply {
+    let round = round_of(desk, call);
+    let (reply, result) = match effect(desk, call) {
         Ok(reply) => (reply, LedgerResult::Effective),
         Err(refusal) => (refusal.reply(), LedgerResult::Refused),
     };
-    record(world, call, reply.status, result, round);
+    record(desk, call, reply.status, result, round);
     reply
 }
 
-fn effect(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn effect(desk: &mut Desk<'_>, call: &Call<'_>) -> Result<Reply, Refusal> {
     match call.route {
-        Route::ListDisputes => lists::disputes(world, call),
+        Route::ListDisputes => lists::disputes(desk, call),
         Route::FetchDispute(id) => {
-            let dispute = world.stripe.dispute(call.account, id)?;
-            lists::shown(world, dispute, call, "").map(|record| Reply::json(200, &record))
+            let dispute = desk.book.dispute(call.account, id)?;
+            lists::shown(desk, dispute, call, "").map(|record| Reply::json(200, &record))
         }
-        Route::UpdateDispute(id) => update::update(world, call, id),
-        Route::CloseDispute(id) => update::close(world, call, id),
-        Route::ListFiles => files::list(world, call),
-        Route::UploadFile => files::upload(world, call),
-        Route::FetchFile(id) => files::fetch(world, call, id),
-        Route::FileContents(id) => files::contents(world, call, id),
-        Route::ListEvents => lists::events(world, call),
-        Route::FetchEvent(id) => lists::event(world, call, id),
-        Route::FetchThinEvent(id) => lists::thin_event(world, call, id),
-        Route::ListWarnings => lists::warnings(world, call),
-        Route::FetchWarning(id) => lists::warning(world, call, id),
-        Route::FetchCharge(id) => lists::charge(world, call, id),
-        Route::FetchPaymentIntent(id) => lists::payment_intent(world, call, id),
+        Route::UpdateDispute(id) => update::update(desk, call, id),
+        Route::CloseDispute(id) => update::close(desk, call, id),
+        Route::ListFiles => files::list(desk, call),
+        Route::UploadFile => files::upload(desk, call),
+        Route::FetchFile(id) => files::fetch(desk, call, id),
+        Route::FileContents(id) => files::contents(desk, call, id),
+        Route::ListEvents => lists::events(desk, call),
+        Route::FetchEvent(id) => lists::event(desk, call, id),
+        Route::FetchThinEvent(id) => lists::thin_event(desk, call, id),
+        Route::ListWarnings => lists::warnings(desk, call),
+        Route::FetchWarning(id) => lists::warning(desk, call, id),
+        Route::FetchCharge(id) => lists::charge(desk, call, id),
+        Route::FetchPaymentIntent(id) => lists::payment_intent(desk, call, id),
     }
 }
 
@@ -281,42 +287,28 @@ impl Book {
     }
 }
 
-fn round_of(world: &World, call: &Call<'_>) -> u32 {
-    let dispute = call.route.dispute().and_then(|id| world.stripe.disputes.get(id));
+fn round_of(desk: &Desk<'_>, call: &Call<'_>) -> u32 {
+    let dispute = call.route.dispute().and_then(|id| desk.book.disputes.get(id));
     dispute.map_or(0, |d| d.round)
 }
 
-fn record(world: &mut World, call: &Call<'_>, status: u16, result: LedgerResult, round: u32) {
-    let Some(kind) = Irreversible::of(call.operation) else { return };
-    world.ledger.push(LedgerEntry {
+fn record(desk: &mut Desk<'_>, call: &Call<'_>, status: u16, result: LedgerResult, round: u32) {
+    let called = Called {
         at: call.at,
-        provider: ProviderKind::Stripe,
-        account: world.accounts[call.account].spec.name.clone(),
-        dispute_ref: call.route.dispute().unwrap_or_default().to_owned(),
+        account: call.account,
+        operation: call.operation,
+        dispute: call.route.dispute(),
         round,
-        call: kind,
-        idempotency_key: call.cause.key.clone(),
-        result,
-        status,
-    });
+        idempotency_key: call.cause.key.as_deref(),
+    };
+    desk.office.record(&called, status, result);
 }
 
 /// The account whose secret key the request carries, as Bearer token or as Basic user name.
-fn authorised(world: &World, request: &Incoming) -> Result<usize, Refusal> {
-    let header = request.header("authorization").ok_or_else(Refusal::no_key)?;
-    let (scheme, credential) = header.split_once(' ').ok_or_else(Refusal::no_key)?;
-    let key = match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => credential.trim().to_owned(),
-        "basic" => {
-            let decoded = base64::engine::general_purpose::STANDARD.decode(credential.trim());
-            let text = decoded.ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            let text = text.ok_or_else(Refusal::no_key)?;
-            text.split(':').next().unwrap_or_default().to_owned()
-        }
-        _ => return Err(Refusal::no_key()),
-    };
-    let found =
-        world.accounts.iter().position(|a| a.spec.provider == ProviderKind::Stripe && a.spec.api_key == key);
+fn authorised(desk: &Desk<'_>, request: &Incoming) -> Result<usize, Refusal> {
+    let user = || request.basic().map(|(user, _)| user);
+    let key = request.bearer().map(str::to_owned).or_else(user).ok_or_else(Refusal::no_key)?;
+    let found = desk.office.account_with(ProviderKind::Stripe, &[("api_key", &key)]);
     found.ok_or_else(|| Refusal::bad_key(&key))
 }
 
@@ -336,31 +328,25 @@ fn read_parameters(request: &Incoming) -> Result<Node, Refusal> {
     Ok(form::decode(&request.body))
 }
 
-/// The answer of a fault that keeps the call from having an effect.
+/// The answer of a fault that keeps the call from having an effect, with Stripe's headers about it.
 fn before_effect(trouble: Option<&Trouble>, key: Option<&str>) -> Option<Reply> {
-    match trouble? {
-        Trouble::RateLimited { retry_after_s, should_retry } => {
-            let mut reply = Refusal::rate_limited("rate_limit").reply();
-            reply = reply.header("stripe-rate-limited-reason", "global-rate");
-            if let Some(seconds) = retry_after_s {
-                reply = reply.header("retry-after", seconds.to_string());
+    let upset = Upset {
+        throttled: match trouble {
+            Some(Trouble::LockTimeout) => {
+                Refusal::rate_limited("lock_timeout").reply().header("stripe-should-retry", "true")
             }
-            if let Some(should) = should_retry {
-                reply = reply.header("stripe-should-retry", should.to_string());
-            }
-            Some(reply)
+            Some(_) | None => Refusal::rate_limited("rate_limit")
+                .reply()
+                .header("stripe-rate-limited-reason", "global-rate"),
+        },
+        conflict: Refusal::key_in_use(key.unwrap_or_default()).reply(),
+        server_error: Refusal::server_error().reply(),
+    };
+    let reply = faults::before_effect(trouble, &upset)?;
+    match trouble {
+        Some(Trouble::RateLimited { should_retry: Some(should), .. }) => {
+            Some(reply.header("stripe-should-retry", should.to_string()))
         }
-        Trouble::LockTimeout => {
-            Some(Refusal::rate_limited("lock_timeout").reply().header("stripe-should-retry", "true"))
-        }
-        Trouble::KeyInUse => Some(Refusal::key_in_use(key.unwrap_or_default()).reply()),
-        Trouble::ServerErrorBeforeEffect => Some(Refusal::server_error().reply()),
-        Trouble::TimeOutBeforeEffect { hold_ms } => Some(Refusal::server_error().reply().cut_after(*hold_ms)),
-        Trouble::HtmlBeforeEffect => Some(Reply::html()),
-        Trouble::ServerErrorAfterEffect
-        | Trouble::TimeOutAfterEffect { .. }
-        | Trouble::HtmlAfterEffect
-        | Trouble::StaleRead
-        | Trouble::Latency { .. } => None,
+        Some(_) | None => Some(reply),
     }
 }

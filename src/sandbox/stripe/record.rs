@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::super::world::Plan;
+use super::super::office::Plan;
 use super::parameters::{FILES, LONG_TEXTS, SHORT_TEXTS};
 
 /// Stripe's statuses, ten of them.

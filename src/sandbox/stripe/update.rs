@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::reply::Reply;
-use super::super::world::World;
+use super::Desk;
 use super::form::Node;
 use super::life::closed_by_merchant;
 use super::parameters::{FILES, LONG_TEXTS, SHORT_TEXTS, TEXT_TOTAL_MAX};
@@ -20,8 +20,8 @@ pub(super) fn submits(parameters: &Node) -> bool {
     }
 }
 
-pub(super) fn update(world: &mut World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    let dispute = world.stripe.dispute(call.account, id)?;
+pub(super) fn update(desk: &mut Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    let dispute = desk.book.dispute(call.account, id)?;
     let evidence = call.parameters.get("evidence");
     let submit = submits(&call.parameters);
     let mut after = dispute.clone();
@@ -29,7 +29,7 @@ pub(super) fn update(world: &mut World, call: &Call<'_>, id: &str) -> Result<Rep
         may_respond(dispute, evidence)?;
     }
     if let Some(evidence) = evidence {
-        files_exist(world, call, evidence)?;
+        files_exist(desk, call, evidence)?;
         put_evidence(&mut after, evidence)?;
     }
     if submit {
@@ -41,15 +41,15 @@ pub(super) fn update(world: &mut World, call: &Call<'_>, id: &str) -> Result<Rep
     }
     lists::expandable(call, "")?;
     match submit {
-        true => world.stripe_submit(call.at, id, &call.cause, |d| *d = after),
-        false => world.stripe_edit(call.at, id, &call.cause, |d| *d = after),
+        true => desk.submit(call.at, id, &call.cause, |d| *d = after),
+        false => desk.edit(call.at, id, &call.cause, |d| *d = after),
     }
-    let dispute = world.stripe.dispute(call.account, id)?;
-    lists::shown(world, dispute, call, "").map(|record| Reply::json(200, &record))
+    let dispute = desk.book.dispute(call.account, id)?;
+    lists::shown(desk, dispute, call, "").map(|record| Reply::json(200, &record))
 }
 
-pub(super) fn close(world: &mut World, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
-    let status = world.stripe.dispute(call.account, id)?.status;
+pub(super) fn close(desk: &mut Desk<'_>, call: &Call<'_>, id: &str) -> Result<Reply, Refusal> {
+    let status = desk.book.dispute(call.account, id)?.status;
     if status.is_closed() {
         return Err(Refusal::already_closed());
     }
@@ -57,9 +57,9 @@ pub(super) fn close(world: &mut World, call: &Call<'_>, id: &str) -> Result<Repl
         return Err(Refusal::already_submitted());
     }
     lists::expandable(call, "")?;
-    world.stripe_move(call.at, id, &call.cause, closed_by_merchant(status));
-    let dispute = world.stripe.dispute(call.account, id)?;
-    lists::shown(world, dispute, call, "").map(|record| Reply::json(200, &record))
+    desk.move_to(call.at, id, &call.cause, closed_by_merchant(status));
+    let dispute = desk.book.dispute(call.account, id)?;
+    lists::shown(desk, dispute, call, "").map(|record| Reply::json(200, &record))
 }
 
 fn may_respond(dispute: &Dispute, evidence: Option<&Node>) -> Result<(), Refusal> {
@@ -87,14 +87,14 @@ fn may_respond(dispute: &Dispute, evidence: Option<&Node>) -> Result<(), Refusal
 }
 
 /// Every file named must be one of the account's, uploaded as dispute evidence.
-fn files_exist(world: &World, call: &Call<'_>, evidence: &Node) -> Result<(), Refusal> {
+fn files_exist(desk: &Desk<'_>, call: &Call<'_>, evidence: &Node) -> Result<(), Refusal> {
     let named = FILES.iter().filter_map(|name| Some((format!("evidence[{name}]"), evidence.text(name)?)));
     let appeal = evidence.get("appeal").and_then(|a| a.get("card"));
     let supporting = appeal.map_or(vec![], |card| card.texts("supporting_files"));
     let at = "evidence[appeal][card][supporting_files]";
     let supporting = supporting.into_iter().map(|id| (at.to_owned(), id));
     for (param, id) in named.chain(supporting).filter(|(_, id)| !id.is_empty()) {
-        if !world.stripe.has_evidence_file(call.account, id, call.at) {
+        if !desk.book.has_evidence_file(call.account, id, call.at) {
             return Err(Refusal::no_such("file upload", id, &param).status(400));
         }
     }

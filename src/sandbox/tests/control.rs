@@ -58,6 +58,9 @@ async fn orders_that_make_no_sense_are_refused_with_a_sentence() {
         ("/disputes", json!({ "provider": "razorpay", "phase": "inquiry" }), "not a Razorpay phase"),
         ("/disputes", json!({ "provider": "stripe", "account": "shed" }), "there is shop"),
         ("/disputes", json!({ "provider": "stripe", "test_card": "pm_card_visa" }), "test cards"),
+        ("/disputes", json!({ "provider": "stripe", "extra": { "mood": 1 } }), "`mood`"),
+        ("/accounts/razorpay/shop", json!({ "settings": { "thin_events": "true" } }), "no account settings"),
+        ("/warnings", json!({ "provider": "razorpay" }), "no early fraud warnings"),
         ("/disputes/dp_nowhere", json!({ "change": "won" }), "no dispute"),
         ("/clock", json!({ "advance_s": -1 }), "forwards"),
         ("/faults/api", json!({ "provider": "stripe", "trouble": { "kind": "sulk" } }), "sulk"),
@@ -82,6 +85,27 @@ async fn the_control_port_serves_both_providers_under_their_names() {
     let request = bench.client.get(format!("{base}/razorpay/v1/disputes"));
     let razorpay = got(request.basic_auth("rzp_test_bench", Some("bench_secret"))).await;
     assert_eq!(razorpay.body["entity"], "collection");
+}
+
+/// Each on a port of its own too, and over HTTP/2 for who begins with it.
+#[tokio::test]
+async fn every_provider_known_answers_on_its_own_port_in_both_versions_of_http() {
+    let bench = Bench::new().await;
+    for client in [bench.client.clone(), speaking_http2()] {
+        for provider in ProviderKind::ALL {
+            for base in
+                [bench.sandbox.url(*provider), format!("{}/{provider}", bench.sandbox.control_url())]
+            {
+                let got = got(client.get(format!("{base}/no/such/thing"))).await;
+                assert!(got.status >= 400, "{base}: {}", got.status);
+            }
+        }
+    }
+}
+
+fn speaking_http2() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    client.http2_prior_knowledge().build().unwrap()
 }
 
 #[tokio::test]
@@ -163,8 +187,10 @@ async fn accounts_that_contradict_each_other_do_not_start() {
     };
     let twin = || SandboxAccount::stripe("a", "sk", "whsec");
     assert!(start(vec![twin(), twin()]).await.unwrap_err().to_string().contains("`a`"));
-    let keyless = SandboxAccount { api_secret: None, ..SandboxAccount::razorpay("b", "id", "secret", "w") };
-    assert!(start(vec![keyless]).await.unwrap_err().to_string().contains("api_secret"));
+    let keyless = SandboxAccount::razorpay("b", "id", "", "w");
+    assert!(start(vec![keyless]).await.unwrap_err().to_string().contains("key_secret"));
+    let odd = twin().credential("mood", "good");
+    assert!(start(vec![odd]).await.unwrap_err().to_string().contains("`mood`"));
     let unsigned = SandboxAccount { webhook_secrets: vec![], ..twin() };
     assert!(start(vec![unsigned]).await.unwrap_err().to_string().contains("webhook secret"));
 }
@@ -172,11 +198,10 @@ async fn accounts_that_contradict_each_other_do_not_start() {
 #[tokio::test]
 async fn run_prints_and_stops_when_told() {
     let options = RunOptions {
-        listen: "127.0.0.1".parse().unwrap(),
-        ports: SandboxPorts::default(),
+        listen: "127.0.0.1:0".parse().unwrap(),
         webhook_url: Some("http://127.0.0.1:9/webhooks/".to_owned()),
         seed: 1,
-        thin_events: false,
+        settings: vec![(ProviderKind::Stripe, "thin_events".to_owned(), "true".to_owned())],
         movable_clock: true,
         json: false,
     };

@@ -159,7 +159,9 @@ impl Bench {
     }
 
     fn stripe(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.sandbox.stripe_url())).bearer_auth(KEY)
+        self.client
+            .request(method, format!("{}{path}", self.sandbox.url(ProviderKind::Stripe)))
+            .bearer_auth(KEY)
     }
 
     async fn stripe_get(&self, path: &str) -> Got {
@@ -183,7 +185,7 @@ impl Bench {
     }
 
     fn razorpay(&self, method: Method, path: &str) -> RequestBuilder {
-        let url = format!("{}{path}", self.sandbox.razorpay_url());
+        let url = format!("{}{path}", self.sandbox.url(ProviderKind::Razorpay));
         self.client.request(method, url).basic_auth("rzp_test_bench", Some("bench_secret"))
     }
 

@@ -112,12 +112,12 @@ async fn ids_keys_and_addresses_are_checked() {
         let got = bench.razorpay_get(path).await;
         assert_eq!((got.status, description(&got)), (400, said));
     }
-    let url = format!("{}/v1/disputes", bench.sandbox.razorpay_url());
+    let url = format!("{}/v1/disputes", bench.sandbox.url(ProviderKind::Razorpay));
     let wrong = got(bench.client.get(&url).basic_auth("rzp_test_bench", Some("wrong"))).await;
     assert_eq!((wrong.status, description(&wrong)), (401, "Authentication failed"));
     let lower = got(bench.client.get(&url).header("authorization", "basic cnpwOng=")).await;
     assert_eq!(lower.status, 401);
-    let documents = format!("{}/v1/documents", bench.sandbox.razorpay_url());
+    let documents = format!("{}/v1/documents", bench.sandbox.url(ProviderKind::Razorpay));
     assert_eq!(got(bench.client.post(&documents)).await.body["error"]["status_code"], 401);
 }
 

@@ -135,7 +135,7 @@ async fn all_evidence_texts_together_have_a_limit() {
 #[tokio::test]
 async fn keys_open_the_door_as_bearer_and_as_basic() {
     let bench = Bench::new().await;
-    let url = format!("{}/v1/disputes", bench.sandbox.stripe_url());
+    let url = format!("{}/v1/disputes", bench.sandbox.url(ProviderKind::Stripe));
     let basic = got(bench.client.get(&url).basic_auth(KEY, Some(""))).await;
     assert_eq!(basic.status, 200);
     for request in [

@@ -210,7 +210,7 @@ async fn another_accounts_objects_do_not_exist() {
     let order = NewDispute { account: Some("a".to_owned()), id: Some(id.clone()), ..NewDispute::stripe() };
     two.control().create(&order).unwrap();
     let read = |key: &'static str, path: String| {
-        got(bench.client.get(format!("{}{path}", two.stripe_url())).bearer_auth(key))
+        got(bench.client.get(format!("{}{path}", two.url(ProviderKind::Stripe))).bearer_auth(key))
     };
     assert_eq!(read("sk_a", format!("/v1/disputes/{id}")).await.status, 200);
     assert_eq!(read("sk_b", format!("/v1/disputes/{id}")).await.status, 404);

@@ -10,6 +10,7 @@ use super::stage::{RAZORPAY, STRIPE, Setup, Stage, dispute, fraud, hours, not_re
 
 fn warning(charge: &str) -> NewWarning {
     NewWarning {
+        provider: STRIPE,
         account: None,
         charge: Some(charge.into()),
         payment: None,

@@ -409,7 +409,7 @@ pub fn write_configuration(
         true => "",
         false => "[reconcile]\nevery_s = 21600\n",
     };
-    let (stripe, razorpay, more) = (sandbox.stripe_url(), sandbox.razorpay_url(), &setup.more);
+    let (stripe, razorpay, more) = (sandbox.url(STRIPE), sandbox.url(RAZORPAY), &setup.more);
     let merchants = if more.contains("[[merchant]]") {
         ""
     } else {

@@ -10,7 +10,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Globals, show};
 use crate::demo;
-use crate::sandbox::ProviderKind;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -62,11 +61,14 @@ async fn stay(played: &mut demo::Played, dir: &std::path::Path) -> anyhow::Resul
     println!();
     println!("Everything goes on from {}, at its own pace, until Ctrl-C:", show::at(stage.clock.now()));
     if let Some(address) = stage.engine.address {
-        println!("  webhooks   http://{address}/webhooks/stripe/acme and /webhooks/razorpay/bazaar");
+        for shop in demo::SHOPS {
+            println!("  webhooks   http://{address}/webhooks/{}/{}", shop.provider, shop.merchant);
+        }
         println!("  health     http://{address}/healthz, /readyz, /metrics");
     }
-    println!("  Stripe     {}", stage.sandbox().url(ProviderKind::Stripe));
-    println!("  Razorpay   {}", stage.sandbox().url(ProviderKind::Razorpay));
+    for shop in demo::SHOPS {
+        println!("  {:<10} {}", shop.provider.title(), stage.sandbox().url(shop.provider));
+    }
     println!("  control    {control}/_sandbox");
     println!("  look       respondby --config {}/respondby.toml disputes list", dir.display());
     println!(

@@ -1,4 +1,4 @@
-//! `respondby demo`: a scripted month at two providers, played on a moved clock against the real engine. It
+//! `respondby demo`: a scripted month at every provider, played on a moved clock against the real engine. It
 //! tells what happens as it happens, ends with a table, and fails if any promise was broken.
 
 mod plot_razorpay;
@@ -6,6 +6,7 @@ mod plot_stripe;
 mod promises;
 mod report;
 mod script;
+mod shops;
 mod stage;
 mod tell;
 
@@ -24,7 +25,8 @@ use crate::store::facts::{self, NewFacts};
 use crate::store::turn::{self, CaseKey, Item};
 use crate::store::{disputes, evidence, files};
 use script::{Act, Scene};
-pub use stage::{SECRETS, Stage};
+pub use shops::{SHOPS, Shop, secrets};
+pub use stage::Stage;
 use tell::Names;
 
 /// How long the scripted month is.
@@ -76,12 +78,17 @@ struct Play<'a> {
 impl Play<'_> {
     fn introduce(&mut self) {
         let sandbox = self.stage.sandbox();
-        (self.say)("respondby plays a month: two shops, two providers, one clock that is moved along.");
+        let shops = SHOPS.len();
         (self.say)(&format!(
-            "  the stand-ins answer at {} (Stripe) and {} (Razorpay)",
-            sandbox.url(ProviderKind::Stripe),
-            sandbox.url(ProviderKind::Razorpay)
+            "respondby plays a month: {shops} shops, {shops} providers, one clock that is moved along."
         ));
+        for shop in SHOPS {
+            let (name, url) = (shop.provider.title(), sandbox.url(shop.provider));
+            (self.say)(&format!(
+                "  {:<8} is paid through {name:<13} whose stand-in is at {url}",
+                shop.merchant
+            ));
+        }
         if let Some(address) = self.stage.engine.address {
             (self.say)(&format!("  the engine takes webhooks at http://{address}/webhooks/…"));
         }
@@ -136,12 +143,8 @@ impl Play<'_> {
             }
             Act::Warns(order) => {
                 let notice = self.stage.control.warn(&order)?;
-                (self.say)(&tell::line(
-                    now,
-                    "stripe",
-                    "-",
-                    &format!("early fraud warning {notice}: kept, nothing is owed"),
-                ));
+                let what = format!("early fraud warning {notice}: kept, nothing is owed");
+                (self.say)(&tell::line(now, order.provider.as_str(), "-", &what));
             }
             Act::ApiTrouble { mut fault, name } => {
                 fault.dispute = name.map(|name| self.reference(name)).transpose()?;
@@ -197,14 +200,16 @@ impl Play<'_> {
         if let Some(window_s) = window_s {
             order.due_by = Some(Some(now.timestamp() + window_s));
         }
-        let payment = payment_of(order.provider, name);
+        let shop = shops::paid_through(order.provider)?;
+        let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let payment = (shop.payment)(&letters);
         order.payment = Some(payment.clone());
         for field in proofs {
             let file_ref = self.upload(order.provider, &format!("{field}.pdf")).await?;
             known["evidence"][field.as_str()] = file_ref.into();
         }
         if known.as_object().is_some_and(|facts| !facts.is_empty()) {
-            self.set_facts(merchant_of(order.provider), &payment, known).await?;
+            self.set_facts(shop.merchant, &payment, known).await?;
         }
         let dispute_ref = self.stage.control.create(&order)?;
         self.names.learn(dispute_ref, name);
@@ -245,7 +250,7 @@ impl Play<'_> {
     async fn learn(&mut self, dispute_ref: &str, known: serde_json::Value) -> anyhow::Result<()> {
         let key = self.key(dispute_ref).await?;
         let provider = self.stage.control.dispute(dispute_ref).context("no such dispute")?.provider;
-        self.set_facts(merchant_of(provider), dispute_ref, known).await?;
+        self.set_facts(shops::paid_through(provider)?.merchant, dispute_ref, known).await?;
         self.put(key, Input::Look(Cause::FactsChanged), "facts".into()).await
     }
 
@@ -301,24 +306,6 @@ impl Play<'_> {
             }
         }
         Ok(())
-    }
-}
-
-const fn merchant_of(provider: ProviderKind) -> &'static str {
-    match provider {
-        ProviderKind::Stripe => "acme",
-        ProviderKind::Razorpay => "bazaar",
-    }
-}
-
-/// A payment id in the provider's shape.
-fn payment_of(provider: ProviderKind, name: &str) -> String {
-    let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    match provider {
-        ProviderKind::Stripe => format!("pi_demo_{letters}"),
-        ProviderKind::Razorpay => {
-            format!("pay_{:0<14}", format!("Demo{letters}").chars().take(14).collect::<String>())
-        }
     }
 }
 

@@ -3,16 +3,38 @@
 
 use serde_json::json;
 
-use super::script::{Act, DAY, HOUR, Scene, delivered, moves, order, person, razorpay, says};
+use super::script::{Act, DAY, HOUR, Opening, Scene, delivered, moves, opening, order, person, says};
+use super::shops::Shop;
 use crate::engine::Command;
 use crate::evidence::Field;
 use crate::sandbox::{
-    ApiFault, Change, Operation, ProviderKind, Trouble, Turns, WebhookFault, WebhookTrouble,
+    ApiFault, Change, NewDispute, Operation, ProviderKind, Trouble, Turns, WebhookFault, WebhookTrouble,
 };
 
 const RAZORPAY: ProviderKind = ProviderKind::Razorpay;
 
-pub(super) fn scenes(all: &mut Vec<Scene>) {
+pub(super) const SHOP: Shop = Shop {
+    merchant: "bazaar",
+    provider: RAZORPAY,
+    credentials: &[("key_id", "rzp_test_demobazaar01"), ("key_secret", "demo-bazaar-key-secret-93")],
+    settings: &[],
+    webhook_secret: Some("demo-bazaar-webhook-secret-77"),
+    rules: include_str!("../../config/demo/bazaar.rules.toml"),
+    payment: |letters| format!("pay_{:0<14}", format!("Demo{letters}").chars().take(14).collect::<String>()),
+    scenes,
+};
+
+/// A dispute at Razorpay, in paise.
+fn razorpay(at_s: i64, name: &'static str, phase: &str, reason_code: &str, amount: i64) -> Opening {
+    let mut dispute = NewDispute::razorpay();
+    dispute.phase = Some(phase.to_owned());
+    dispute.reason = Some(reason_code.to_owned());
+    dispute.amount = Some(amount);
+    dispute.currency = Some("INR".to_owned());
+    opening(at_s, name, dispute)
+}
+
+fn scenes(all: &mut Vec<Scene>) {
     answered(all);
     rounds(all);
     trouble(all);

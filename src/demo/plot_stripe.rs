@@ -3,17 +3,38 @@
 
 use serde_json::json;
 
-use super::script::{Act, DAY, HOUR, Scene, delivered, moves, order, person, says, stripe, with};
+use super::script::{Act, DAY, HOUR, Opening, Scene, delivered, moves, opening, order, person, says, with};
+use super::shops::Shop;
 use crate::engine::Command;
 use crate::evidence::Field;
 use crate::sandbox::{
-    ApiFault, Change, ExtraWebhook, NewWarning, Operation, ProviderKind, Signing, Trouble, Turns,
+    ApiFault, Change, ExtraWebhook, NewDispute, NewWarning, Operation, ProviderKind, Signing, Trouble, Turns,
     WebhookFault, WebhookTrouble,
 };
 
 const STRIPE: ProviderKind = ProviderKind::Stripe;
 
-pub(super) fn scenes(all: &mut Vec<Scene>) {
+pub(super) const SHOP: Shop = Shop {
+    merchant: "acme",
+    provider: STRIPE,
+    credentials: &[("api_key", "rk_test_demo_acme_51restricted")],
+    settings: &[],
+    webhook_secret: Some("whsec_demo_4c1f0acme0webhook0secret"),
+    rules: include_str!("../../config/demo/acme.rules.toml"),
+    payment: |letters| format!("pi_demo_{letters}"),
+    scenes,
+};
+
+/// A dispute at Stripe, in minor units.
+fn stripe(at_s: i64, name: &'static str, reason: &str, amount: i64, currency: &str) -> Opening {
+    let mut dispute = NewDispute::stripe();
+    dispute.reason = Some(reason.to_owned());
+    dispute.amount = Some(amount);
+    dispute.currency = Some(currency.to_owned());
+    opening(at_s, name, dispute)
+}
+
+fn scenes(all: &mut Vec<Scene>) {
     answered(all);
     people(all);
     quirks(all);

@@ -64,8 +64,9 @@ pub enum Act {
 
 pub fn month() -> Vec<Scene> {
     let mut scenes = Vec::new();
-    super::plot_stripe::scenes(&mut scenes);
-    super::plot_razorpay::scenes(&mut scenes);
+    for shop in super::SHOPS {
+        (shop.scenes)(&mut scenes);
+    }
     scenes.sort_by_key(|scene| scene.at_s);
     scenes
 }
@@ -93,26 +94,8 @@ pub fn with(base: Value, more: Value) -> Value {
 
 pub struct Opening(pub Scene);
 
-/// A dispute at Stripe, in minor units.
-pub fn stripe(at_s: i64, name: &'static str, reason: &str, amount: i64, currency: &str) -> Opening {
-    let mut dispute = NewDispute::stripe();
-    dispute.reason = Some(reason.to_owned());
-    dispute.amount = Some(amount);
-    dispute.currency = Some(currency.to_owned());
-    opening(at_s, name, dispute)
-}
-
-/// A dispute at Razorpay, in paise.
-pub fn razorpay(at_s: i64, name: &'static str, phase: &str, reason_code: &str, amount: i64) -> Opening {
-    let mut dispute = NewDispute::razorpay();
-    dispute.phase = Some(phase.to_owned());
-    dispute.reason = Some(reason_code.to_owned());
-    dispute.amount = Some(amount);
-    dispute.currency = Some("INR".to_owned());
-    opening(at_s, name, dispute)
-}
-
-fn opening(at_s: i64, name: &'static str, dispute: NewDispute) -> Opening {
+/// A dispute as the provider gets to know it. `name` is the plot's word for it.
+pub fn opening(at_s: i64, name: &'static str, dispute: NewDispute) -> Opening {
     let order = Box::new(dispute);
     Opening(Scene { at_s, act: Act::Opens { name, order, window_s: None, facts: json!({}), proofs: &[] } })
 }

@@ -8,27 +8,17 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::shops::{SHOPS, secrets};
 use crate::app::{self, Engine};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::sandbox::{Control, ProviderKind, Sandbox, SandboxAccount, SandboxConfig};
+use crate::sandbox::{Control, Sandbox, SandboxConfig};
 use crate::store::{Opened, moved_clock};
 use crate::worker::{Backlog, Stepped};
 use crate::{observe, store};
 
 /// How often work is looked for once the month is over.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-
-/// Made-up secrets of made-up merchants: they open nothing. A test greps the demo's output for them.
-pub const SECRETS: [(&str, &str); 5] = [
-    ("acme-stripe-webhook", "whsec_demo_4c1f0acme0webhook0secret"),
-    ("acme-stripe-key", "rk_test_demo_acme_51restricted"),
-    ("bazaar-razorpay-webhook", "demo-bazaar-webhook-secret-77"),
-    ("bazaar-razorpay-key-id", "rzp_test_demobazaar01"),
-    ("bazaar-razorpay-key-secret", "demo-bazaar-key-secret-93"),
-];
-const ACME_RULES: &str = include_str!("../../config/demo/acme.rules.toml");
-const BAZAAR_RULES: &str = include_str!("../../config/demo/bazaar.rules.toml");
 
 pub struct Stage {
     pub clock: Clock,
@@ -51,7 +41,7 @@ impl Stage {
         let sandbox = Sandbox::start(SandboxConfig {
             listen: "127.0.0.1:0".parse()?,
             clock: clock.clone(),
-            accounts: accounts()?,
+            accounts: SHOPS.iter().map(|shop| shop.account()).collect(),
             seed: 7,
         })
         .await?;
@@ -71,9 +61,9 @@ impl Stage {
         let engine = app::start(&config, opened, clock.clone()).await?;
         let control = sandbox.control();
         let address = engine.address.context("the engine takes webhooks")?;
-        for (provider, name) in [(ProviderKind::Stripe, "acme"), (ProviderKind::Razorpay, "bazaar")] {
-            let url = format!("http://{address}/webhooks/{provider}/{name}");
-            control.set_webhook_url(provider, Some(name), Some(&url))?;
+        for shop in SHOPS {
+            let url = format!("http://{address}/webhooks/{}/{}", shop.provider, shop.merchant);
+            control.set_webhook_url(shop.provider, Some(shop.merchant), Some(&url))?;
         }
         Ok(Self { clock, control, engine, config, dir: dir.to_owned(), sandbox, backlog: Backlog::default() })
     }
@@ -146,38 +136,22 @@ async fn live_by(clock: &Clock, opened: &Opened) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn secret(name: &str) -> anyhow::Result<&'static str> {
-    let found = SECRETS.iter().find(|(n, _)| *n == name);
-    found.map(|(_, value)| *value).with_context(|| format!("the demo has no secret `{name}`"))
-}
-
-fn accounts() -> anyhow::Result<Vec<SandboxAccount>> {
-    let stripe = SandboxAccount::stripe("acme", secret("acme-stripe-key")?, secret("acme-stripe-webhook")?);
-    let razorpay = SandboxAccount::razorpay(
-        "bazaar",
-        secret("bazaar-razorpay-key-id")?,
-        secret("bazaar-razorpay-key-secret")?,
-        secret("bazaar-razorpay-webhook")?,
-    );
-    Ok(vec![stripe, razorpay])
-}
-
 fn write_configuration(dir: &Path, sandbox: &Sandbox, listen: &str) -> anyhow::Result<PathBuf> {
     let write = |name: &str, text: &str| {
         let path = dir.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     };
-    for (name, value) in SECRETS {
-        write(name, value)?;
+    for (name, value) in secrets() {
+        write(&name, value)?;
     }
     let key: [u8; 32] = rand::random();
     write("sealing-key", &hex::encode(key))?;
-    write("acme.rules.toml", ACME_RULES)?;
-    write("bazaar.rules.toml", BAZAAR_RULES)?;
-    let (stripe, razorpay) = (sandbox.url(ProviderKind::Stripe), sandbox.url(ProviderKind::Razorpay));
+    for shop in SHOPS {
+        write(&format!("{}.rules.toml", shop.merchant), shop.rules)?;
+    }
     let data_dir = dir.join("database");
-    let text = format!(
-        r#"# The demo's configuration: two merchants, one account each, both at the stand-ins.
+    let mut text = format!(
+        r#"# The demo's configuration: merchants with one account each, all at the stand-ins.
 [database]
 data_dir = "{}"
 [http]
@@ -191,31 +165,10 @@ calls_per_s = 100.0
 format = "pretty"
 # The month is told on standard output: what people would be told by mail or pager is in it.
 filter = "error,respondby::worker::notify=off"
-
-[[merchant]]
-name = "acme"
-rules = "acme.rules.toml"
-[[merchant]]
-name = "bazaar"
-rules = "bazaar.rules.toml"
-
-[[account]]
-merchant = "acme"
-provider = "stripe"
-name = "acme"
-webhook_secrets = ["file:acme-stripe-webhook"]
-credentials = {{ api_key = "file:acme-stripe-key" }}
-base_url = "{stripe}"
-[[account]]
-merchant = "bazaar"
-provider = "razorpay"
-name = "bazaar"
-webhook_secrets = ["file:bazaar-razorpay-webhook"]
-credentials = {{ key_id = "file:bazaar-razorpay-key-id", key_secret = "file:bazaar-razorpay-key-secret" }}
-base_url = "{razorpay}"
 "#,
         data_dir.display(),
     );
+    text.extend(SHOPS.iter().map(|shop| shop.configuration(&sandbox.url(shop.provider))));
     write("respondby.toml", &text)?;
     Ok(dir.join("respondby.toml"))
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::SandboxAccount;
 use super::stand_in::StandIn;
 
 macro_rules! stand_ins {
@@ -22,6 +23,16 @@ macro_rules! stand_ins {
                 match self {
                     $(ProviderKind::$kind => $word,)+
                 }
+            }
+
+            /// As people write it.
+            pub fn title(self) -> &'static str {
+                self.stand_in().facts().name
+            }
+
+            /// The account that `respondby sandbox` starts with. Its credentials open nothing.
+            pub fn example(self) -> SandboxAccount {
+                self.stand_in().example()
             }
 
             /// A stand-in to which nothing has happened yet.

@@ -53,7 +53,7 @@ pub async fn run(options: RunOptions, stop: impl Future<Output = ()>) -> anyhow:
 }
 
 fn example(provider: ProviderKind, options: &RunOptions) -> SandboxAccount {
-    let mut account = provider.stand_in().example();
+    let mut account = provider.example();
     if let Some(base) = &options.webhook_url {
         account = account.webhook_url(&format!("{}/{provider}/example", base.trim_end_matches('/')));
     }

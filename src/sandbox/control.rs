@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::faults::{ApiFault, WebhookFault};
+use super::faults::{ApiFault, Weather, WebhookFault};
 use super::ledger::{LedgerEntry, LedgerTotals, totals};
 use super::orders::{Change, ExtraWebhook, NewDispute, NewWarning};
 use super::outbox::Webhook;
@@ -155,6 +155,12 @@ impl Control {
 
     pub fn add_webhook_fault(&self, fault: WebhookFault) {
         self.0.with(|world, _| world.office.faults.webhooks.push(fault));
+    }
+
+    /// The same weather for every provider's webhooks, after the faults that were ordered before.
+    pub fn set_weather(&self, weather: &Weather) {
+        let everywhere = ProviderKind::ALL.iter().flat_map(|provider| weather.faults(*provider));
+        self.0.with(|world, _| world.office.faults.webhooks.extend(everywhere));
     }
 
     pub fn clear_faults(&self) {

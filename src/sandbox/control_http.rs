@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::ProviderKind;
 use super::control::Control;
-use super::faults::{ApiFault, WebhookFault};
+use super::faults::{ApiFault, Weather, WebhookFault};
 use super::orders::{Change, ExtraWebhook, NewDispute, NewWarning};
 
 type Answer = Result<Json<Value>, Refused>;
@@ -52,6 +52,7 @@ pub(super) fn router(control: Control) -> Router {
         .route("/_sandbox/faults", get(faults).delete(clear_faults))
         .route("/_sandbox/faults/api", post(add_api_fault))
         .route("/_sandbox/faults/webhooks", post(add_webhook_fault))
+        .route("/_sandbox/faults/weather", post(set_weather))
         .route("/_sandbox/accounts/{provider}/{name}", post(account))
         .route("/_sandbox/clock", get(clock).post(advance))
         .route("/_sandbox/tick", post(tick))
@@ -132,6 +133,12 @@ async fn add_api_fault(State(control): State<Control>, fault: Body<ApiFault>) ->
 async fn add_webhook_fault(State(control): State<Control>, fault: Body<WebhookFault>) -> Answer {
     let Json(fault) = fault?;
     control.add_webhook_fault(fault);
+    Ok(faults(State(control)).await)
+}
+
+async fn set_weather(State(control): State<Control>, weather: Body<Weather>) -> Answer {
+    let Json(weather) = weather?;
+    control.set_weather(&weather);
     Ok(faults(State(control)).await)
 }
 

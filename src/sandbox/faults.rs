@@ -177,6 +177,45 @@ impl WebhookFault {
     }
 }
 
+/// How badly webhooks fare, in shares of all of them; each has one fate at most. The default is a bad day.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Weather {
+    /// Lost for good.
+    pub drop: f64,
+    pub delay: f64,
+    /// How much later a delayed one leaves.
+    pub delay_by_s: u32,
+    /// Arrives twice.
+    pub duplicate: f64,
+    pub reorder: f64,
+}
+
+impl Default for Weather {
+    fn default() -> Self {
+        Self { drop: 0.05, delay: 0.10, delay_by_s: 2 * 3600, duplicate: 0.20, reorder: 0.30 }
+    }
+}
+
+impl Weather {
+    /// The faults that make it. Rules are tried in turn, so each share is of those that the ones before left.
+    pub fn faults(&self, provider: ProviderKind) -> Vec<WebhookFault> {
+        let fates = [
+            (self.drop, WebhookTrouble::Drop),
+            (self.delay, WebhookTrouble::Delay { by_s: self.delay_by_s }),
+            (self.duplicate, WebhookTrouble::Duplicate { copies: 1 }),
+            (self.reorder, WebhookTrouble::Reorder),
+        ];
+        let mut left: f64 = 1.0;
+        let faults = fates.into_iter().map(|(share, trouble)| {
+            let of_the_left = if left > 0.0 { (share / left).clamp(0.0, 1.0) } else { 0.0 };
+            left -= share;
+            WebhookFault { turns: Turns::sometimes(of_the_left), ..WebhookFault::once(provider, trouble) }
+        });
+        faults.collect()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     pub api: Vec<ApiFault>,
@@ -289,6 +328,30 @@ mod tests {
         let mut turns = Turns { skip: 1, times: Some(2), probability: None };
         let taken: Vec<bool> = (0..5).map(|_| turns.take(&mut dice)).collect();
         assert_eq!(taken, [false, true, true, false, false]);
+    }
+
+    #[test]
+    fn weather_is_in_shares_of_all_webhooks() {
+        let mut dice = StdRng::seed_from_u64(1);
+        let webhooks = Weather::default().faults(ProviderKind::Stripe);
+        let mut faults = Faults { api: vec![], webhooks };
+        let subject =
+            WebhookSubject { provider: ProviderKind::Stripe, account: "a", event_type: "e", dispute: None };
+        let fates: Vec<_> = (0..20_000).map(|_| faults.for_webhook(&subject, &mut dice)).collect();
+        let share = |wanted: fn(&WebhookTrouble) -> bool| {
+            fates.iter().flatten().filter(|fate| wanted(fate)).count() as f64 / fates.len() as f64
+        };
+        for (found, wanted) in [
+            (share(|f| matches!(f, WebhookTrouble::Drop)), 0.05),
+            (share(|f| matches!(f, WebhookTrouble::Delay { .. })), 0.10),
+            (share(|f| matches!(f, WebhookTrouble::Duplicate { .. })), 0.20),
+            (share(|f| matches!(f, WebhookTrouble::Reorder)), 0.30),
+        ] {
+            assert!((found - wanted).abs() < 0.01, "{found} instead of {wanted}");
+        }
+        let all_lost = Weather { drop: 1.0, ..Weather::default() }.faults(ProviderKind::Stripe);
+        let mut faults = Faults { api: vec![], webhooks: all_lost };
+        assert_eq!(faults.for_webhook(&subject, &mut dice), Some(WebhookTrouble::Drop));
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod world;
 
 pub use accounts::SandboxAccount;
 pub use control::{Control, DisputeView};
-pub use faults::{ApiFault, Operation, Trouble, Turns, WebhookFault, WebhookTrouble};
+pub use faults::{ApiFault, Operation, Trouble, Turns, Weather, WebhookFault, WebhookTrouble};
 pub use ledger::{Irreversible, LedgerEntry, LedgerResult, LedgerTotals};
 pub use orders::{Change, ExtraWebhook, NewDispute, NewWarning, Signing};
 pub use outbox::{Webhook, WebhookAttempt, WebhookState};

@@ -93,8 +93,7 @@ async fn every_provider_known_answers_on_its_own_port_in_both_versions_of_http()
     let bench = Bench::new().await;
     for client in [bench.client.clone(), speaking_http2()] {
         for provider in ProviderKind::ALL {
-            for base in
-                [bench.sandbox.url(*provider), format!("{}/{provider}", bench.sandbox.control_url())]
+            for base in [bench.sandbox.url(*provider), format!("{}/{provider}", bench.sandbox.control_url())]
             {
                 let got = got(client.get(format!("{base}/no/such/thing"))).await;
                 assert!(got.status >= 400, "{base}: {}", got.status);
@@ -106,6 +105,18 @@ async fn every_provider_known_answers_on_its_own_port_in_both_versions_of_http()
 fn speaking_http2() -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
     client.http2_prior_knowledge().build().unwrap()
+}
+
+#[tokio::test]
+async fn the_weather_is_every_providers() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.control_post("/faults/weather", json!({ "drop": 1.0 })).await.status, 200);
+    bench.create(NewDispute::stripe());
+    bench.create(NewDispute::razorpay());
+    assert_eq!(bench.delivered().await.len(), 0);
+    let fates = bench.control.webhooks();
+    assert!(fates.len() == 3 && fates.iter().all(|w| w.state == WebhookState::Dropped), "{fates:?}");
+    assert_eq!(bench.control_post("/faults/weather", json!({ "hail": 1.0 })).await.status, 400);
 }
 
 #[tokio::test]

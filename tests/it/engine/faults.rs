@@ -52,9 +52,9 @@ async fn open_with(
         Irreversible::Submit => not_received(provider, windows),
     };
     let kind = matches!(call, Irreversible::Accept) as u8;
-    let payment = match provider {
-        ProviderKind::Stripe => format!("pi_fault{kind}{n:02}"),
-        ProviderKind::Razorpay => format!("pay_Fault{kind}{n:08}"),
+    let payment = match provider == STRIPE {
+        true => format!("pi_fault{kind}{n:02}"),
+        false => format!("pay_Fault{kind}{n:08}"),
     };
     if call == Irreversible::Submit {
         stage.prove(provider, &payment).await;

@@ -13,6 +13,7 @@ mod stage;
 mod storms;
 mod upheld;
 mod wakes;
+mod weather;
 
 /// Whether this is `bin/test --long`.
 fn is_long() -> bool {

@@ -1,5 +1,6 @@
 //! An engine and the stand-ins on one clock that stands still, and steps taken by hand. Two merchants with one
-//! account each: `acme` at Stripe, `bazaar` at Razorpay.
+//! account each: `acme` at Stripe, `bazaar` at Razorpay; and one more for each provider that the sandbox knows,
+//! where a test is about all of them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use respondby::app::{self, Engine};
@@ -69,6 +70,8 @@ pub struct Setup {
     /// More of the configuration, whole sections only.
     pub more: String,
     pub thin_events: bool,
+    /// A merchant and an account for every provider of the sandbox, and not the two alone.
+    pub everywhere: bool,
     pub seed: u64,
     pub repage_every_s: u32,
 }
@@ -79,6 +82,7 @@ impl Default for Setup {
             rules: RULES.into(),
             more: String::new(),
             thin_events: false,
+            everywhere: false,
             seed: 11,
             repage_every_s: 86_400,
         }
@@ -119,7 +123,7 @@ impl Stage {
         let engine = app::start(&config, opened, clock.clone()).await.unwrap();
         let control = sandbox.control();
         let stage = Self { clock, control, engine, db, kept: (sandbox, dir), backlog: Backlog::default() };
-        stage.point_webhooks();
+        stage.point_webhooks(&setup);
         stage.ready().await;
         stage
     }
@@ -151,11 +155,11 @@ impl Stage {
             .unwrap()
     }
 
-    fn point_webhooks(&self) {
+    fn point_webhooks(&self, setup: &Setup) {
         let address = self.engine.address.expect("the engine takes webhooks");
-        for (provider, name) in [(STRIPE, "acme"), (RAZORPAY, "bazaar")] {
+        for SandboxAccount { provider, name, .. } in accounts(setup) {
             let url = format!("http://{address}/webhooks/{provider}/{name}");
-            self.control.set_webhook_url(provider, Some(name), Some(&url)).unwrap();
+            self.control.set_webhook_url(provider, Some(&name), Some(&url)).unwrap();
         }
     }
 
@@ -339,28 +343,21 @@ impl Stage {
     }
 }
 
-pub const fn merchant_of(provider: ProviderKind) -> &'static str {
-    match provider {
-        ProviderKind::Stripe => "acme",
-        ProviderKind::Razorpay => "bazaar",
-    }
+/// The two that most tests are about have names; the others are called after their provider.
+pub fn merchant_of(provider: ProviderKind) -> &'static str {
+    let named = [(STRIPE, "acme"), (RAZORPAY, "bazaar")].into_iter().find(|(of, _)| *of == provider);
+    named.map_or(provider.as_str(), |(_, merchant)| merchant)
 }
 
 /// Fraud over 20.00, to be answered within so long.
 pub fn fraud(provider: ProviderKind, window: TimeDelta) -> NewDispute {
-    let reason = match provider {
-        ProviderKind::Stripe => "fraudulent",
-        ProviderKind::Razorpay => "10.4",
-    };
+    let reason = if provider == STRIPE { "fraudulent" } else { "10.4" };
     dispute(provider, reason, window)
 }
 
 /// A parcel that did not arrive.
 pub fn not_received(provider: ProviderKind, window: TimeDelta) -> NewDispute {
-    let reason = match provider {
-        ProviderKind::Stripe => "product_not_received",
-        ProviderKind::Razorpay => "13.1",
-    };
+    let reason = if provider == STRIPE { "product_not_received" } else { "13.1" };
     dispute(provider, reason, window)
 }
 
@@ -371,13 +368,20 @@ pub fn dispute(provider: ProviderKind, reason: &str, window: TimeDelta) -> NewDi
     order
 }
 
-pub async fn sandbox(clock: Clock, setup: &Setup) -> Sandbox {
+/// The accounts a test wants, each called like its merchant.
+fn accounts(setup: &Setup) -> Vec<SandboxAccount> {
     let stripe = SandboxAccount::stripe("acme", "sk_test_stage", "whsec_stage");
     let stripe = if setup.thin_events { stripe.thin_events() } else { stripe };
     let razorpay =
         SandboxAccount::razorpay("bazaar", "rzp_test_stage", "key-of-the-stage", "hook-of-the-stage");
+    let others = ProviderKind::ALL.iter().filter(|p| setup.everywhere && ![STRIPE, RAZORPAY].contains(p));
+    let others = others.map(|p| SandboxAccount { name: merchant_of(*p).into(), ..p.example() });
+    [stripe, razorpay].into_iter().chain(others).collect()
+}
+
+pub async fn sandbox(clock: Clock, setup: &Setup) -> Sandbox {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let config = SandboxConfig { listen, clock, accounts: vec![stripe, razorpay], seed: setup.seed };
+    let config = SandboxConfig { listen, clock, accounts: accounts(setup), seed: setup.seed };
     Sandbox::start(config).await.unwrap()
 }
 
@@ -395,11 +399,6 @@ pub fn write_configuration(
 ) -> std::path::PathBuf {
     let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
     let kept = [
-        ("stripe-hook", "whsec_stage"),
-        ("stripe-key", "sk_test_stage"),
-        ("razorpay-hook", "hook-of-the-stage"),
-        ("razorpay-id", "rzp_test_stage"),
-        ("razorpay-key", "key-of-the-stage"),
         ("sealing-key", "7b0d5a2c91e6f4483a6b1cd2e8f7091a5c3d4e6f8091a2b3c4d5e6f708192a3b"),
         ("facts-secret", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
         ("rules.toml", setup.rules.as_str()),
@@ -409,13 +408,8 @@ pub fn write_configuration(
         true => "",
         false => "[reconcile]\nevery_s = 21600\n",
     };
-    let (stripe, razorpay, more) = (sandbox.url(STRIPE), sandbox.url(RAZORPAY), &setup.more);
-    let merchants = if more.contains("[[merchant]]") {
-        ""
-    } else {
-        "[[merchant]]\nname = \"acme\"\nrules = \"rules.toml\"\n[[merchant]]\nname = \"bazaar\"\nrules = \"rules.toml\"\n"
-    };
-    let text = format!(
+    let more = &setup.more;
+    let mut text = format!(
         r#"
 [database]
 url = "{database_url}"
@@ -426,23 +420,50 @@ listen = "127.0.0.1:0"
 key = "file:sealing-key"
 {reconcile}
 {more}
-{merchants}
-[[account]]
-merchant = "acme"
-provider = "stripe"
-name = "acme"
-webhook_secrets = ["file:stripe-hook"]
-credentials = {{ api_key = "file:stripe-key" }}
-base_url = "{stripe}"
-[[account]]
-merchant = "bazaar"
-provider = "razorpay"
-name = "bazaar"
-webhook_secrets = ["file:razorpay-hook"]
-credentials = {{ key_id = "file:razorpay-id", key_secret = "file:razorpay-key" }}
-base_url = "{razorpay}"
 "#
     );
+    let accounts = accounts(setup);
+    if !more.contains("[[merchant]]") {
+        let merchants =
+            accounts.iter().map(|a| format!("[[merchant]]\nname = \"{}\"\nrules = \"rules.toml\"\n", a.name));
+        text.extend(merchants);
+    }
+    for account in &accounts {
+        text.push_str(&account_section(account, &sandbox.url(account.provider), &write));
+    }
     write("respondby.toml", &text);
     dir.path().join("respondby.toml")
+}
+
+/// `[[account]]`, with its secrets in files of their own.
+fn account_section(account: &SandboxAccount, base_url: &str, write: &impl Fn(&str, &str)) -> String {
+    let SandboxAccount { name, provider, .. } = account;
+    let in_file = |key: &str, secret: &str| {
+        let file = format!("{name}-{key}");
+        write(&file, secret);
+        format!("\"file:{file}\"")
+    };
+    let hooks = account.webhook_secrets.iter().map(|secret| in_file("hook", secret));
+    let hooks = hooks.collect::<Vec<_>>().join(", ");
+    let credentials =
+        account.credentials.iter().map(|(key, secret)| format!("{key} = {}", in_file(key, secret)));
+    let credentials = credentials.collect::<Vec<_>>().join(", ");
+    // What only the stand-in is told (thin events) is no setting of the engine's.
+    let settings = account.settings.iter().filter(|(key, _)| *key != "thin_events");
+    let settings: Vec<_> = settings.map(|(key, value)| format!("{key} = \"{value}\"")).collect();
+    let settings = match settings[..] {
+        [] => String::new(),
+        _ => format!("settings = {{ {} }}\n", settings.join(", ")),
+    };
+    format!(
+        r#"
+[[account]]
+merchant = "{name}"
+provider = "{provider}"
+name = "{name}"
+webhook_secrets = [{hooks}]
+credentials = {{ {credentials} }}
+{settings}base_url = "{base_url}"
+"#
+    )
 }

@@ -17,6 +17,7 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
+use crate::dispute::FileDelivery;
 use crate::engine::{Cause, Input, Order};
 use crate::sandbox::{ExtraWebhook, NewDispute, ProviderKind};
 use crate::store::disputes::Entry;
@@ -204,7 +205,10 @@ impl Play<'_> {
         let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
         let payment = (shop.payment)(&letters);
         order.payment = Some(payment.clone());
-        for field in proofs {
+        let registry = &self.stage.engine.shop.world.registry;
+        let files = registry.get(order.provider.as_str().parse()?).capabilities().files;
+        let uploads = files.delivery == FileDelivery::Upload;
+        for field in proofs.iter().filter(|_| uploads) {
             let file_ref = self.upload(order.provider, &format!("{field}.pdf")).await?;
             known["evidence"][field.as_str()] = file_ref.into();
         }
@@ -213,6 +217,11 @@ impl Play<'_> {
         }
         let dispute_ref = self.stage.control.create(&order)?;
         self.names.learn(dispute_ref, name);
+        // Where files travel with the answer, the shop attaches its documents to the dispute it was told of.
+        for field in proofs.iter().filter(|_| !uploads) {
+            self.stage.settle().await?;
+            self.attach(name, shop.merchant, *field, &format!("{field}.pdf")).await?;
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use respondby::providers::Capabilities;
+use respondby::dispute::Capabilities;
 use respondby::sandbox::{Change, NewDispute, ProviderKind, Weather, WebhookState};
 use respondby::store::watermarks;
 

@@ -8,6 +8,9 @@ use serde_json::json;
 use super::Globals;
 use super::desk::{now, with_database};
 use super::show::{at_or_never, table};
+use crate::clock::Clock;
+use crate::dispute::Capabilities;
+use crate::providers::{ProviderName, Registry};
 use crate::store::watermarks::{self, Gap};
 
 #[derive(Debug, clap::Args)]
@@ -26,17 +29,42 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
         Ok(watermarks::gaps(conn).await?)
     })
     .await?;
+    let config = globals.load()?;
+    let registry = Registry::new(&config.providers, Clock::system())?;
+    let blind = gaps.iter().filter_map(|gap| {
+        let name: ProviderName = gap.provider.parse().ok()?;
+        blind_spot(gap, registry.get(name).capabilities())
+    });
+    let blind: Vec<String> = blind.collect();
     let mut text = match gaps.is_empty() {
         true => "no account has been polled yet: the worker of `respondby serve` starts with it".to_owned(),
         false => shown(&gaps),
     };
+    blind.iter().for_each(|said| text.push_str(&format!("\n{said}")));
     if args.now {
         text.push_str(
             "\nevery account is due now: the worker of a running engine begins within a second or so",
         );
     }
-    globals.output().answer(&text, &json!({ "accounts": gaps, "hurried": args.now }))?;
+    globals.output().answer(&text, &json!({ "accounts": gaps, "blind": blind, "hurried": args.now }))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What polling cannot find at this account, because its provider does not let itself be read.
+pub(super) fn blind_spot(gap: &Gap, can: &Capabilities) -> Option<String> {
+    let name = format!("{}/{}", gap.provider, gap.account);
+    match (can.list, can.fetch) {
+        (true, true) => None,
+        (true, false) => {
+            Some(format!("{name} lists its disputes and lets none be read: no call is read back"))
+        }
+        (false, true) => Some(format!(
+            "{name} has no list: disputes are read one by one, and one whose webhooks are all lost is not found"
+        )),
+        (false, false) => Some(format!(
+            "{name} cannot be read: its webhooks are all there is, and what they do not tell is not found"
+        )),
+    }
 }
 
 fn shown(gaps: &[Gap]) -> String {
@@ -66,4 +94,40 @@ fn shown(gaps: &[Gap]) -> String {
         })
         .collect();
     table(&head, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_whose_provider_cannot_be_read_is_named() {
+        let config = crate::config::Config::read(None, []).unwrap();
+        let registry = Registry::new(&config.providers, Clock::system()).unwrap();
+        let gap = Gap {
+            merchant: "north".into(),
+            provider: "stripe".into(),
+            account: "north-main".into(),
+            last_webhook_at: None,
+            last_poll_at: None,
+            last_poll_error: None,
+            changed_until: chrono::DateTime::UNIX_EPOCH,
+            disputes_found_by_poll: 0,
+            changes_found_by_poll: 0,
+            fetches_waiting: 0,
+        };
+        let said = |list: bool, fetch: bool| {
+            let all = *registry.get(ProviderName::Stripe).capabilities();
+            blind_spot(&gap, &Capabilities { list, fetch, ..all })
+        };
+        assert_eq!(said(true, true), None);
+        for (list, fetch, words) in [
+            (false, false, "cannot be read"),
+            (false, true, "has no list"),
+            (true, false, "no call is read back"),
+        ] {
+            let said = said(list, fetch).unwrap();
+            assert!(said.starts_with("stripe/north-main ") && said.contains(words), "{said}");
+        }
+    }
 }

@@ -83,6 +83,16 @@ pub struct PendingUpload {
     pub name: String,
 }
 
+/// A file of ours that evidence names, for a provider that takes its bytes in the call itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnFile {
+    /// How a packet names it: id and digest.
+    pub file_ref: String,
+    pub name: String,
+    pub media_type: String,
+    pub size_bytes: u64,
+}
+
 /// The last pull of facts did not succeed, and why.
 pub type FailedPull = String;
 
@@ -101,6 +111,8 @@ pub struct Case {
     /// Evidence that people attached.
     pub attached: Arc<Packet>,
     pub pending_uploads: Vec<PendingUpload>,
+    /// Files of ours among the attached evidence, where they travel in the call.
+    pub own_files: Vec<OwnFile>,
     pub customer: Customer,
     /// Actions of the newest cycle.
     pub actions: Vec<ActionView>,
@@ -119,6 +131,13 @@ impl Case {
 
     pub fn irreversible(&self) -> Option<&ActionView> {
         self.actions.iter().find(|a| a.holds_the_place())
+    }
+
+    /// A call whose answer is lost, at a provider whose record cannot be read: nothing but a webhook or a person
+    /// can tell what became of it.
+    pub fn lost_call(&self) -> Option<&ActionView> {
+        let lost = self.irreversible().filter(|a| a.state == ActionState::Unknown);
+        lost.filter(|_| !self.account.capabilities.fetch)
     }
 
     pub fn action(&self, kind: ActionKind, subject: &str) -> Option<&ActionView> {

@@ -57,6 +57,8 @@ words!(
         Deadline = "deadline",
         /// The margin is reached and the provider's record shows no response.
         Unanswered = "unanswered",
+        /// A call may have arrived, its answer is lost, and the provider's record cannot be read.
+        CallLost = "call_lost",
         /// `respond_by` has passed and the provider's record shows no response.
         Missed = "missed",
         /// The provider wants a response and does not say until when.
@@ -94,6 +96,13 @@ pub enum Effect {
     },
     /// Actions of this cycle that were never sent are not wanted any more.
     Cancel {
+        cycle_n: i32,
+        why: String,
+    },
+    /// A call that may have arrived, and of which nothing but a person can say that it did not: not waited for any
+    /// more, so that another can take its place.
+    GiveUp {
+        kind: ActionKind,
         cycle_n: i32,
         why: String,
     },

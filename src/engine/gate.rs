@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::decide::Decided;
 use super::look::{Look, facts_are_to_be_pulled};
-use super::{ActionKind, ActionState, Answer, Approval, Case, CycleRow, find_card_or_ssn};
+use super::{ActionKind, ActionState, Answer, Approval, Case, CycleRow, files, find_card_or_ssn};
 use crate::dispute::Dispute;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +150,8 @@ fn packet_may_leave(case: &Case, dispute: &Dispute, seen: &Look, found: &mut Vec
     {
         found.push(person(format!("the rules in force have no template `{name}`")));
     }
-    let faults = (case.account.lint)(packet, true);
+    let mut faults = (case.account.lint)(packet, true);
+    faults.extend(files::faults(case, packet));
     // Most providers say so themselves, with what they want instead.
     if packet.is_empty() && faults.is_empty() {
         found.push(person("there is no evidence to send"));

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::approval::{self, Lapse};
 use super::decide::{self, Decided};
+use super::files;
 use super::gate::{self, Obstacle};
 use super::step::take_back;
 use super::{
@@ -59,6 +60,7 @@ fn await_the_record(
     out: &mut Outcome,
 ) -> (Plan, DateTime<Utc>) {
     let mut plan = Plan { act_by: times.act_by, page_at: times.page_at, ..row.plan.clone() };
+    tell::of_a_lost_call(row, &mut plan, case, out);
     tell::what_time_it_is(row, &mut plan, case, now, out);
     (plan, soonest([times.page_at, times.respond_by], now))
 }
@@ -312,7 +314,9 @@ fn prepare(
     let busy = matches!(staging, Some(ActionState::Sent | ActionState::Unknown));
     let fresh = plan.staged_digest.as_deref() != Some(&digest) || staging == Some(ActionState::Cancelled);
     let leaks = seen.packet.text.values().any(|text| super::find_card_or_ssn(text).is_some());
-    let clean = !seen.packet.is_empty() && !leaks && (case.account.lint)(&seen.packet, false).is_empty();
+    let faults =
+        (case.account.lint)(&seen.packet, false).into_iter().chain(files::faults(case, &seen.packet));
+    let clean = !seen.packet.is_empty() && !leaks && faults.count() == 0;
     if drafts && fresh && clean && !busy && !acting && case.pending_uploads.is_empty() {
         want(ActionKind::StageEvidence, String::new(), Some(seen.packet.clone()));
         plan.staged_digest = Some(digest);

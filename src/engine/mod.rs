@@ -10,6 +10,7 @@ mod command;
 mod cycles;
 mod decide;
 mod effect;
+mod files;
 mod gate;
 mod look;
 mod pan;
@@ -20,7 +21,9 @@ mod tell;
 mod times;
 
 pub use approval::{Approval, Matter};
-pub use case::{AccountView, ActionView, Case, CycleRow, FailedPull, LintFn, MerchantView, PendingUpload};
+pub use case::{
+    AccountView, ActionView, Case, CycleRow, FailedPull, LintFn, MerchantView, OwnFile, PendingUpload,
+};
 pub use command::{Command, Order};
 pub use effect::{
     ActionKind, ActionState, Alert, AlertKind, Applied, Decision, Effect, HistoryEntry, HistoryKind, Outcome,

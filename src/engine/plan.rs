@@ -109,6 +109,9 @@ pub struct Plan {
     /// The tightest rung of the ladder told so far, seconds before `respond_by`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rung_told_s: Option<i64>,
+    /// People have been paged about the lost call that was wanted at this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_lost_told: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paged_at: Option<DateTime<Utc>>,
     #[serde(default)]
@@ -137,6 +140,7 @@ impl Plan {
             staged_for: None,
             asked: None,
             rung_told_s: None,
+            call_lost_told: None,
             paged_at: None,
             missed_told: false,
         }

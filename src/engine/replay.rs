@@ -33,6 +33,7 @@ pub fn rebuild(
         facts: Arc::new(Value::Null),
         attached: Arc::new(Packet::default()),
         pending_uploads: Vec::new(),
+        own_files: Vec::new(),
         customer: Customer::default(),
         actions: Vec::new(),
         check_at: None,

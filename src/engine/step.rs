@@ -50,6 +50,10 @@ pub fn advance(case: &mut Case, input: &Input, now: DateTime<Utc>) -> Outcome {
         Applied::Unchanged | Applied::Stale | Applied::Doubtful(_) | Applied::Refused(_) => {}
     }
     absorb(case, &out.effects, now);
+    // Nobody to ask: only its webhooks tell.
+    if !case.account.capabilities.fetch {
+        case.check_at = None;
+    }
     out
 }
 
@@ -67,8 +71,13 @@ fn absorb(case: &mut Case, effects: &[Effect], now: DateTime<Utc>) {
                 let unsent = case.actions.iter_mut().filter(|a| a.state == ActionState::Wanted);
                 unsent.for_each(|a| a.state = ActionState::Cancelled);
             }
+            Effect::GiveUp { kind, cycle_n, .. } if Some(*cycle_n) == newest => {
+                let lost = |a: &&mut ActionView| a.kind == *kind && a.state == ActionState::Unknown;
+                case.actions.iter_mut().filter(lost).for_each(|a| a.state = ActionState::Cancelled);
+            }
             Effect::Want { .. }
             | Effect::Cancel { .. }
+            | Effect::GiveUp { .. }
             | Effect::Tell(_)
             | Effect::ResolveAlerts { .. }
             | Effect::KeepNotice { .. } => {}
@@ -86,15 +95,15 @@ fn note_cause(case: &Case, cause: &Cause, out: &mut Outcome) {
 }
 
 fn obey(case: &mut Case, order: &Order, now: DateTime<Utc>, out: &mut Outcome) {
-    let in_flight = case.irreversible().filter(|a| a.may_have_arrived()).map(|a| a.kind);
+    let too_late = too_late(case, &order.command);
     let merchant = case.merchant.clone();
     let uploading = case.pending_uploads.first().map(|file| file.name.clone());
     let Some(row) = case.open_mut() else {
         out.applied = Applied::Refused("no response is owed: the dispute has no open cycle".into());
         return;
     };
-    if let Some(kind) = in_flight {
-        out.applied = Applied::Refused(format!("too late: `{kind}` has been sent to the provider already"));
+    if let Some(why) = too_late {
+        out.applied = Applied::Refused(why);
         return;
     }
     let n = row.cycle.n;
@@ -132,6 +141,7 @@ fn obey(case: &mut Case, order: &Order, now: DateTime<Utc>, out: &mut Outcome) {
             // An order is a question of its own: who agreed to the one before has not seen this one.
             row.plan.approval = Approval::NotNeeded;
             take_back(case, n, format!("ordered otherwise by {}", order.by), now, out);
+            give_up(case, n, &order.by, now, out);
         }
         Command::Resume => {
             out.note(HistoryKind::Ordered, Some(n), json!(order));
@@ -139,6 +149,37 @@ fn obey(case: &mut Case, order: &Order, now: DateTime<Utc>, out: &mut Outcome) {
             row.plan.ordered_at = None;
             take_back(case, n, format!("ordered otherwise by {}", order.by), now, out);
         }
+    }
+}
+
+/// Why nothing can be ordered any more. Of a lost call that cannot be looked up a person says whether it
+/// arrived, by ordering an answer again.
+fn too_late(case: &Case, command: &Command) -> Option<String> {
+    let sent = case.irreversible().filter(|a| a.may_have_arrived())?;
+    let (kind, provider) = (sent.kind, case.account.provider);
+    if case.lost_call().is_none() {
+        return Some(format!("too late: `{kind}` has been sent to the provider already"));
+    }
+    match command {
+        Command::Accept | Command::Defend { .. } => None,
+        Command::Hold { .. } | Command::Approve | Command::Resume => Some(format!(
+            "`{kind}` may have arrived and {provider} cannot be asked: look there, and order `accept` or `defend` \
+             only if the response is not there"
+        )),
+    }
+}
+
+fn give_up(case: &mut Case, cycle_n: i32, by: &str, now: DateTime<Utc>, out: &mut Outcome) {
+    let Some(lost) = case.lost_call() else { return };
+    let kind = lost.kind;
+    let why = format!("{by} says that it did not arrive, by ordering an answer again");
+    let effect = Effect::GiveUp { kind, cycle_n, why: why.clone() };
+    absorb(case, std::slice::from_ref(&effect), now);
+    out.note(HistoryKind::ActionCancelled, Some(cycle_n), json!({"action": kind, "why": why}));
+    out.effects.push(effect);
+    let Some(row) = case.open() else { return };
+    if row.plan.paged_at.is_none() && now < row.plan.page_at {
+        out.effects.push(Effect::ResolveAlerts { cycle_n, why });
     }
 }
 

@@ -64,6 +64,32 @@ pub(super) fn nobody_is_asked(n: i32, plan: &mut Plan, now: DateTime<Utc>, why: 
     }
 }
 
+/// A call whose answer is lost, at a provider that cannot be asked: at once, and once for each such call. Nothing
+/// is sent again before a person has looked.
+pub(super) fn of_a_lost_call(row: &CycleRow, plan: &mut Plan, case: &Case, out: &mut Outcome) {
+    let Some(lost) = case.lost_call().filter(|lost| plan.call_lost_told != Some(lost.wanted_at)) else {
+        return;
+    };
+    let (n, kind, provider) = (row.cycle.n, lost.kind, case.account.provider);
+    let todo = format!(
+        "look the dispute up in {provider}'s dashboard: if the response is there, its webhook ends this; if it is \
+         not, order it again with `disputes accept` or `disputes defend`, and it is sent once more"
+    );
+    out.effects.push(Effect::Tell(Alert {
+        kind: AlertKind::CallLost,
+        severity: Severity::Page,
+        cycle_n: Some(n),
+        key: format!("call-lost:{n}:{}", lost.wanted_at.timestamp_micros()),
+        title: format!(
+            "`{kind}` was sent to {provider} and the answer is lost; its record cannot be read, and the call is not \
+             repeated"
+        ),
+        detail: json!({"respond_by": row.cycle.respond_by, "waiting_for": [todo], "answer": plan.answer,
+            "rule": plan.rule_id}),
+    }));
+    plan.call_lost_told = Some(lost.wanted_at);
+}
+
 /// The margin and the deadline themselves, once each for every deadline.
 pub(super) fn what_time_it_is(
     row: &CycleRow,
@@ -76,6 +102,10 @@ pub(super) fn what_time_it_is(
     let respond_by = row.cycle.respond_by;
     let ignored = matches!(plan.answer, Answer::Ignore { .. });
     let detail = json!({"respond_by": respond_by, "waiting_for": plan.waiting_for, "answer": plan.answer});
+    let silent = match case.account.capabilities.fetch {
+        true => "the provider's record shows no response",
+        false => "no webhook of the provider has told of a response",
+    };
     let suffix = format!("{n}:{}:{}", respond_by.timestamp_micros(), now.timestamp_micros());
     if now >= plan.page_at && plan.paged_at.is_none() && !ignored {
         plan.paged_at = Some(now);
@@ -85,7 +115,7 @@ pub(super) fn what_time_it_is(
             severity: Severity::Page,
             cycle_n: Some(n),
             key: format!("unanswered:{suffix}"),
-            title: "the provider's record shows no response, and time is running out".into(),
+            title: format!("{silent}, and time is running out"),
             detail: detail.clone(),
         }));
     }
@@ -98,7 +128,7 @@ pub(super) fn what_time_it_is(
             severity: if ignored { Severity::Info } else { Severity::Page },
             cycle_n: Some(n),
             key: format!("missed:{suffix}"),
-            title: "respond_by has passed and the provider's record shows no response".into(),
+            title: format!("respond_by has passed and {silent}"),
             detail,
         }));
     }

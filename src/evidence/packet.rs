@@ -1,5 +1,6 @@
 //! The packet: exactly what is put with or sent to a provider, frozen when it is submitted.
-//! Knows no provider's limits and no file's content, only the provider's ids of files.
+//! Knows no provider's limits and no file's content, only ids of files: the provider's, or where files travel in
+//! the call, ours.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,8 @@ use crate::dispute::Money;
 pub struct Packet {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub text: BTreeMap<Field, String>,
-    /// Provider ids of files already uploaded to the same account.
+    /// Ids of files uploaded to the same account, as its provider gave them; where files travel in the call, the
+    /// names of files of ours ([`super::FileRef`]).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<Field, Vec<String>>,
     /// Our reason for the defence (`goods_services_received`), for providers that ask for one.

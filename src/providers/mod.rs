@@ -82,7 +82,8 @@ pub trait Provider: Send + Sync + 'static {
         cursor: Option<String>,
     ) -> Call<'a, Page>;
 
-    /// Concedes. Irreversible. An answer that holds no record is `Reading::Acknowledged`. `key` is the idempotency key, stable per intent, for providers that take one.
+    /// Concedes. Irreversible. An answer that holds no record is `Reading::Acknowledged`. `key` is the idempotency
+    /// key, stable per intent, for providers that take one.
     fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record>;
 
     /// Puts evidence with the provider without sending it to the bank. Repeatable. Where files are delivered

@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::dispute::{AccountId, DisputeId, MerchantId};
-use crate::evidence::{Field, FieldKind, Packet};
+use crate::dispute::{AccountId, DisputeId, FileDelivery, MerchantId};
+use crate::engine::OwnFile;
+use crate::evidence::{Field, FieldKind, FileRef, Packet};
 
 /// The longest text of one entry, characters: what the most generous provider takes for a whole dispute.
 /// Each provider's own limits are checked when a packet is made.
@@ -152,11 +153,13 @@ pub async fn wake_cycle(
 }
 
 /// Whose evidence is wanted, and for which account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     pub merchant_id: MerchantId,
     pub dispute_id: DisputeId,
     pub account_id: AccountId,
+    /// How files reach the account's provider.
+    pub delivery: FileDelivery,
 }
 
 /// A file of ours that evidence refers to and the account's provider does not have.
@@ -174,6 +177,8 @@ pub struct Attached {
     pub packet: Packet,
     /// Each file once, in the order of the fields.
     pub to_upload: Vec<ToUpload>,
+    /// Each file once: those that travel in the call instead, which the packet names by id and digest.
+    pub own_files: Vec<OwnFile>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -186,6 +191,9 @@ struct EvidenceRow {
     file_id: Option<i64>,
     provider_file_ref: Option<String>,
     file_name: Option<String>,
+    media_type: Option<String>,
+    sha256: Option<Vec<u8>>,
+    size_bytes: Option<i64>,
 }
 
 /// The evidence attached to each of these disputes, in one query, in the order asked for.
@@ -196,7 +204,8 @@ pub async fn attached(
 ) -> anyhow::Result<Vec<Attached>> {
     let rows: Vec<EvidenceRow> = sqlx::query_as(
         "select e.merchant_id, e.dispute_id, w.account_id, e.field, e.words, e.file_id,
-            coalesce(e.provider_file_ref, u.provider_file_ref) as provider_file_ref, f.name as file_name
+            coalesce(e.provider_file_ref, u.provider_file_ref) as provider_file_ref, f.name as file_name,
+            f.media_type, f.sha256, f.size_bytes
         from (select distinct * from unnest($1::bigint[], $2::bigint[], $3::bigint[]))
             as w (merchant_id, dispute_id, account_id)
         join evidence e on e.merchant_id = w.merchant_id and e.dispute_id = w.dispute_id
@@ -211,15 +220,18 @@ pub async fn attached(
     .bind(now)
     .fetch_all(conn)
     .await?;
-    let mut found: HashMap<Wanted, Attached> = HashMap::new();
+    let key = |w: &Wanted| (w.merchant_id, w.dispute_id, w.account_id);
+    let deliveries: HashMap<_, FileDelivery> = wanted.iter().map(|w| (key(w), w.delivery)).collect();
+    let mut found: HashMap<_, Attached> = HashMap::new();
     for row in rows {
-        let EvidenceRow { merchant_id, dispute_id, account_id, .. } = row;
-        put(found.entry(Wanted { merchant_id, dispute_id, account_id }).or_default(), row)?;
+        let key = (row.merchant_id, row.dispute_id, row.account_id);
+        let delivery = deliveries.get(&key).copied().unwrap_or(FileDelivery::Upload);
+        put(found.entry(key).or_default(), row, delivery)?;
     }
-    Ok(wanted.iter().map(|w| found.get(w).cloned().unwrap_or_default()).collect())
+    Ok(wanted.iter().map(|w| found.get(&key(w)).cloned().unwrap_or_default()).collect())
 }
 
-fn put(attached: &mut Attached, row: EvidenceRow) -> anyhow::Result<()> {
+fn put(attached: &mut Attached, mut row: EvidenceRow, delivery: FileDelivery) -> anyhow::Result<()> {
     let field: Field = row.field.parse()?;
     if let Some(words) = row.words {
         let text = attached.packet.text.entry(field).or_default();
@@ -227,6 +239,14 @@ fn put(attached: &mut Attached, row: EvidenceRow) -> anyhow::Result<()> {
             text.push_str("\n\n");
         }
         text.push_str(&words);
+    } else if let Some(own) = own_file(&mut row, delivery) {
+        let names = attached.packet.files.entry(field).or_default();
+        if !names.contains(&own.file_ref) {
+            names.push(own.file_ref.clone());
+        }
+        if !attached.own_files.contains(&own) {
+            attached.own_files.push(own);
+        }
     } else if let Some(id) = row.provider_file_ref {
         let ids = attached.packet.files.entry(field).or_default();
         if !ids.contains(&id) {
@@ -238,6 +258,21 @@ fn put(attached: &mut Attached, row: EvidenceRow) -> anyhow::Result<()> {
         attached.to_upload.push(ToUpload { file_id, name, field });
     }
     Ok(())
+}
+
+/// A file of ours that travels in the call, if this is one.
+fn own_file(row: &mut EvidenceRow, delivery: FileDelivery) -> Option<OwnFile> {
+    match delivery {
+        FileDelivery::Upload => return None,
+        FileDelivery::Inline => {}
+    }
+    let sha256 = row.sha256.take()?.try_into().ok()?;
+    Some(OwnFile {
+        file_ref: FileRef { file_id: row.file_id?, sha256 }.to_string(),
+        name: row.file_name.take()?,
+        media_type: row.media_type.take()?,
+        size_bytes: u64::try_from(row.size_bytes?).ok()?,
+    })
 }
 
 /// A piece of evidence as people see it.

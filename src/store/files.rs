@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
 use crate::dispute::{AccountId, MerchantId};
+use crate::evidence::FileRef;
 
 /// The largest file kept, bytes: above what any provider we speak to takes for one dispute.
 pub const FILE_BYTES_MAX: usize = 16 << 20;
@@ -119,6 +120,16 @@ pub async fn load(
             .fetch_optional(conn)
             .await?;
     Ok(row.map(|(name, media_type, content)| File { name, media_type, content: content.into() }))
+}
+
+/// The bytes of a file as it was when a packet named it: `None` where it is gone or is another now.
+pub async fn load_named(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    named: FileRef,
+) -> sqlx::Result<Option<File>> {
+    let file = load(conn, merchant_id, named.file_id).await?;
+    Ok(file.filter(|file| <[u8; 32]>::from(Sha256::digest(&file.content)) == named.sha256))
 }
 
 /// Remembers the id an account's provider gave a file. A later upload replaces the id: the newest lives

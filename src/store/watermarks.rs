@@ -113,12 +113,12 @@ pub async fn settle_account(
     conn: &mut PgConnection,
     due: &DueAccount,
     listed: &Listed,
-    now: DateTime<Utc>,
+    polled_at: Option<DateTime<Utc>>,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "update watermarks
          set changed_until = coalesce($4, changed_until), cursor = $5, listing_since = $6, next_at = $7,
-             last_poll_at = $8, last_poll_error = $9, leased_until = null,
+             last_poll_at = coalesce($8, last_poll_at), last_poll_error = $9, leased_until = null,
              disputes_found_by_poll = disputes_found_by_poll + $10,
              changes_found_by_poll = changes_found_by_poll + $11
          where merchant_id = $1 and account_id = $2 and fence = $3",
@@ -130,7 +130,7 @@ pub async fn settle_account(
     .bind(listed.cursor.as_deref())
     .bind(listed.listing_since)
     .bind(listed.next_at)
-    .bind(now)
+    .bind(polled_at)
     .bind(listed.error.as_deref())
     .bind(listed.disputes_found)
     .bind(listed.changes_found)
@@ -374,8 +374,12 @@ pub async fn known_status(
     row.map(|row| Ok((row.try_get("dispute_id")?, word(&row, "status")?))).transpose()
 }
 
-/// A quiet dispute that could not be read: again at `due_at`.
-pub async fn check_again(conn: &mut PgConnection, read: &ToRead, due_at: DateTime<Utc>) -> sqlx::Result<()> {
+/// A quiet dispute that could not be read: again at `due_at`, or never.
+pub async fn check_again(
+    conn: &mut PgConnection,
+    read: &ToRead,
+    due_at: Option<DateTime<Utc>>,
+) -> sqlx::Result<()> {
     sqlx::query(
         "update disputes set check_at = $4 where merchant_id = $1 and account_id = $2 and dispute_ref = $3",
     )

@@ -5,6 +5,7 @@
 mod irreversible;
 pub mod patience;
 mod repeatable;
+mod unread;
 
 use std::sync::Arc;
 
@@ -15,12 +16,13 @@ use serde_json::json;
 
 use super::{Shop, Stepped, is_collision};
 use crate::crash;
-use crate::dispute::CycleState;
+use crate::dispute::{Capabilities, CycleState, FileDelivery};
 use crate::engine::{ActionKind, ActionState, Applied, Cause, HistoryKind, Input};
-use crate::evidence::{Packet, Sending};
+use crate::evidence::{Document, FileRef, Packet, Sending};
 use crate::observe::record;
 use crate::providers::{Account, Answer, CallLog, Record};
 use crate::store::actions::{self, Circumstances, LeasedAction, Standing};
+use crate::store::files;
 use crate::store::turn::{self, CaseKey, Item};
 
 pub async fn act(shop: &Shop) -> anyhow::Result<Stepped> {
@@ -82,17 +84,27 @@ impl Task<'_> {
         if self.action.kind == ActionKind::PullFacts {
             return Ok((self.pull_facts(&mut logs).await?, logs));
         }
+        let fetch = self.capabilities().fetch;
+        if self.action.kind.irreversible() && sent_before && !fetch {
+            return Ok((self.await_webhook(open), logs));
+        }
         if let Err(free_at) = self.shop.calls.take_place(self.account.account_id, self.now()) {
             return Ok((self.later(free_at, "waiting for its turn at the provider"), logs));
         }
         let standing = match self.action.kind {
+            ActionKind::Accept | ActionKind::Submit if !fetch => self.send_unread(&mut logs).await?,
             ActionKind::Accept | ActionKind::Submit => self.irreversible(&mut logs).await?,
             ActionKind::StageEvidence => self.stage(&mut logs).await?,
             ActionKind::Upload => self.upload(&mut logs).await?,
             ActionKind::PullFacts => self.pull_facts(&mut logs).await?,
+            ActionKind::Fetch if !fetch => Standing::Refused { why: "this provider cannot be read".into() },
             ActionKind::Fetch => self.fetch(&mut logs).await?,
         };
         Ok((standing, logs))
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        self.shop.world.registry.get(self.account.provider).capabilities()
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -115,12 +127,41 @@ impl Task<'_> {
         }
     }
 
-    async fn call(&self, logs: &mut Vec<CallLog>) -> Answer<Record> {
+    /// The files that the packet names, with their bytes, where they travel in the call. An error tells a person
+    /// which of them is not what it was when the packet was frozen.
+    async fn documents(&self) -> anyhow::Result<Result<Vec<Document>, String>> {
+        let mut documents = Vec::new();
+        match self.capabilities().files.delivery {
+            FileDelivery::Upload => return Ok(Ok(documents)),
+            FileDelivery::Inline => {}
+        }
+        let Some(packet) = &self.around.packet else { return Ok(Ok(documents)) };
+        let mut conn = self.shop.pool.acquire().await?;
+        for (field, names) in &packet.files {
+            for name in names {
+                let named: FileRef = match name.parse() {
+                    Ok(named) => named,
+                    Err(error) => return Ok(Err(format!("{field}: {error}"))),
+                };
+                let Some(file) = files::load_named(&mut conn, self.action.merchant_id, named).await? else {
+                    return Ok(Err(format!(
+                        "{field}: the file {} is not what it was, or gone",
+                        named.file_id
+                    )));
+                };
+                let files::File { name, media_type, content } = file;
+                documents.push(Document { field: *field, name, media_type, content });
+            }
+        }
+        Ok(Ok(documents))
+    }
+
+    async fn call(&self, documents: &[Document], logs: &mut Vec<CallLog>) -> Answer<Record> {
         let provider = self.shop.world.registry.get(self.account.provider).clone();
         let (account, dispute_ref) = (&*self.account, self.around.dispute_ref.as_str());
         let key = self.action.idempotency_key();
         let empty = Packet::default();
-        let sending = Sending::of(self.around.packet.as_ref().unwrap_or(&empty));
+        let sending = Sending { packet: self.around.packet.as_ref().unwrap_or(&empty), documents };
         let (answer, log) = match self.action.kind {
             ActionKind::Accept => provider.accept(account, dispute_ref, &key).await,
             ActionKind::Submit => provider.submit(account, dispute_ref, sending, &key).await,
@@ -147,10 +188,11 @@ impl Task<'_> {
 
     async fn commit(&self, standing: &Standing, logs: &[CallLog]) -> sqlx::Result<()> {
         let (shop, action, now) = (self.shop, self.action, self.now());
-        let (word, kind) = told(standing);
         let mut tx = shop.pool.begin().await?;
         // The dispute before its action, in the order in which turns lock.
         turn::lock_dispute(&mut tx, action.dispute_id).await?;
+        let standing = &self.as_told_since(&mut tx, standing.clone()).await?;
+        let (word, kind) = told(standing);
         actions::log_attempts(&mut tx, &shop.world.ids, action, word, logs, now).await?;
         if !actions::settle(&mut tx, action, standing, now).await? {
             tracing::warn!(action.id = action.action_id, "an action was settled by somebody else");
@@ -168,7 +210,9 @@ impl Task<'_> {
             // meanwhile counts now: a refund, new rules, another amount.
             Standing::Regenerate { .. } => true,
             Standing::Again { .. } => action.kind.irreversible() && !logs.is_empty(),
-            Standing::Unconfirmed { .. } | Standing::Unknown { .. } | Standing::Cancelled { .. } => false,
+            // Only a person can find out what became of it, and is told so by the look.
+            Standing::Unknown { .. } => self.waits_for_webhook(standing),
+            Standing::Unconfirmed { .. } | Standing::Cancelled { .. } => false,
         };
         let mut turned = Vec::new();
         if looks_again {

@@ -148,6 +148,10 @@ async fn digest(
                 items.extend(events.into_iter().map(|event| (at, item(delivery, event))));
                 done("applied", None)
             }
+            Reading::FetchFirst { dispute_ref, name } if !is_read(shop, delivery) => quarantine(
+                delivery,
+                format!("{name} says only that {dispute_ref} changed, and this provider cannot be read"),
+            ),
             Reading::FetchFirst { dispute_ref, name } => {
                 fetches.push((
                     delivery.merchant_id,
@@ -194,6 +198,12 @@ fn read(shop: &Shop, delivery: &Claimed) -> Reading {
     };
     let kept = Kept { source: Source::Webhook, body: &delivery.body, as_of: delivery.received_at };
     shop.world.registry.get(provider).events(&kept)
+}
+
+/// Whether the account's provider lets its records be read.
+fn is_read(shop: &Shop, delivery: &Claimed) -> bool {
+    let provider = shop.accounts.provider_of(delivery.merchant_id, delivery.account_id);
+    provider.is_some_and(|provider| shop.world.registry.get(provider).capabilities().fetch)
 }
 
 fn item(delivery: &Claimed, event: Event) -> Item {

@@ -34,7 +34,8 @@ pub async fn reconcile_accounts(shop: &Shop) -> anyhow::Result<Stepped> {
         return put_off(shop, &due, "its account is not known to this process", now + LEASE).await;
     };
     if !shop.world.registry.get(account.provider).capabilities().list {
-        return put_off(shop, &due, "this provider has no list", now + TimeDelta::days(1)).await;
+        // No error, and no poll either: `reconcile` and `doctor` say which accounts have no list.
+        return come_again(shop, &due, None, now + TimeDelta::days(1), None).await;
     }
     if let Err(free_at) = shop.calls.take_place(account.account_id, now) {
         return put_off(shop, &due, "waiting for its turn", free_at).await;
@@ -60,17 +61,27 @@ pub async fn reconcile_accounts(shop: &Shop) -> anyhow::Result<Stepped> {
 }
 
 async fn put_off(shop: &Shop, due: &DueAccount, why: &str, until: DateTime<Utc>) -> anyhow::Result<Stepped> {
+    come_again(shop, due, Some(why), until, Some(shop.clock.now())).await
+}
+
+async fn come_again(
+    shop: &Shop,
+    due: &DueAccount,
+    why: Option<&str>,
+    until: DateTime<Utc>,
+    polled_at: Option<DateTime<Utc>>,
+) -> anyhow::Result<Stepped> {
     let listed = Listed {
         changed_until: None,
         cursor: due.cursor.clone(),
         listing_since: due.listing_since,
         next_at: until,
-        error: Some(why.to_owned()),
+        error: why.map(str::to_owned),
         disputes_found: 0,
         changes_found: 0,
     };
     let mut conn = shop.pool.acquire().await?;
-    watermarks::settle_account(&mut conn, due, &listed, shop.clock.now()).await?;
+    watermarks::settle_account(&mut conn, due, &listed, polled_at).await?;
     Ok(Stepped::Did(1))
 }
 
@@ -115,7 +126,7 @@ async fn commit_page(
         disputes_found,
         changes_found,
     };
-    watermarks::settle_account(&mut tx, due, &listed, now).await?;
+    watermarks::settle_account(&mut tx, due, &listed, Some(now)).await?;
     tx.commit().await?;
     for (record, _) in page.records.iter().zip(&looked).filter(|(_, looked)| changed(looked)) {
         record::reconcile_found(account.provider.as_str(), Some((now - record.as_of).as_seconds_f64()));
@@ -189,6 +200,9 @@ async fn read_all(shop: &Shop, claimed: Vec<ToRead>, asked: bool) -> anyhow::Res
 
 async fn read_one(shop: &Shop, to_read: &ToRead, asked: bool) -> anyhow::Result<()> {
     let Some(account) = shop.accounts.by_id(to_read.merchant_id, to_read.account_id) else { return Ok(()) };
+    if !shop.world.registry.get(account.provider).capabilities().fetch {
+        return never(shop, to_read, asked).await;
+    }
     // Never waited for here: a step that waits holds up every other account.
     if let Err(free_at) = shop.calls.take_place(account.account_id, shop.clock.now()) {
         return again(shop, to_read, asked, free_at, "waiting for its turn at the provider").await;
@@ -237,7 +251,17 @@ async fn again(
     let mut conn = shop.pool.acquire().await?;
     match asked {
         true => watermarks::settle_fetch(&mut conn, read, Some((due_at, why))).await?,
-        false => watermarks::check_again(&mut conn, read, due_at).await?,
+        false => watermarks::check_again(&mut conn, read, Some(due_at)).await?,
+    }
+    Ok(())
+}
+
+/// Left from when this provider could be read: nobody asks it any more.
+async fn never(shop: &Shop, read: &ToRead, asked: bool) -> anyhow::Result<()> {
+    let mut conn = shop.pool.acquire().await?;
+    match asked {
+        true => watermarks::settle_fetch(&mut conn, read, None).await?,
+        false => watermarks::check_again(&mut conn, read, None).await?,
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! that this account's provider knows.
 
 use chrono::TimeDelta;
+use respondby::dispute::FileDelivery;
 use respondby::evidence::Field;
 use respondby::store::evidence::{self, Attached, Form, NewEvidence, Wanted};
 use respondby::store::files::{self, NewFile};
@@ -24,7 +25,7 @@ async fn keep(db: &Database, name: &str, content: &'static [u8]) -> i64 {
 
 async fn attached(db: &Database, dispute_id: i64, account_id: i64, at: i64) -> Attached {
     let mut conn = db.pool.acquire().await.unwrap();
-    let wanted = Wanted { merchant_id: 1, dispute_id, account_id };
+    let wanted = Wanted { merchant_id: 1, dispute_id, account_id, delivery: FileDelivery::Upload };
     let now = world::noon() + TimeDelta::minutes(at);
     evidence::attached(&mut conn, &[wanted], now).await.unwrap().remove(0)
 }
@@ -83,7 +84,9 @@ async fn many_disputes_are_loaded_at_once_and_in_order() {
     for field in [Field::Receipt, Field::ServiceDocumentation] {
         add(&db, 502, field, Form::File(file_id), false).await;
     }
-    let wanted = [502, 501, 777, 501].map(|id| Wanted { merchant_id: 1, dispute_id: id, account_id: 10 });
+    let delivery = FileDelivery::Upload;
+    let wanted =
+        [502, 501, 777, 501].map(|id| Wanted { merchant_id: 1, dispute_id: id, account_id: 10, delivery });
     let mut conn = db.pool.acquire().await.unwrap();
     let all = evidence::attached(&mut conn, &wanted, world::noon()).await.unwrap();
     assert_eq!(all.len(), 4);

@@ -273,6 +273,7 @@ impl Store {
             facts: self.facts.get(&id).cloned().unwrap_or_else(|| Arc::new(json!({}))),
             attached: row.map(|row| row.attached.clone()).unwrap_or_default(),
             pending_uploads: Vec::new(),
+            own_files: Vec::new(),
             customer: Customer::default(),
             actions: actions.map(view).collect(),
             check_at: row.and_then(|row| row.check_at),

@@ -77,7 +77,10 @@ fn save(
                     alerts.retain(|alert| alert.cycle_n != Some(*cycle_n));
                     writes.push(Write::Resolve(id, *cycle_n));
                 }
-                Effect::Want { .. } | Effect::Cancel { .. } | Effect::KeepNotice { .. } => {}
+                Effect::Want { .. }
+                | Effect::Cancel { .. }
+                | Effect::GiveUp { .. }
+                | Effect::KeepNotice { .. } => {}
             }
         }
         writes.extend(outcome.decisions.iter().map(|d| Write::Decided(id, Box::new(d.clone()))));
@@ -102,6 +105,15 @@ fn actions(store: &mut Store, row: &mut CaseRow, before: &Case, outcomes: &[Outc
                 let unsent = |a: &&mut Action| a.cycle_n == *cycle_n && a.state == ActionState::Wanted;
                 for action in row.actions.iter_mut().filter(unsent) {
                     (action.state, action.due_at) = (ActionState::Cancelled, None);
+                }
+            }
+            Effect::GiveUp { kind, cycle_n, .. } => {
+                let lost = |a: &&mut Action| {
+                    a.cycle_n == *cycle_n && a.kind == *kind && a.state == ActionState::Unknown
+                };
+                for action in row.actions.iter_mut().filter(lost) {
+                    (action.state, action.due_at) = (ActionState::Cancelled, None);
+                    action.fence += 1;
                 }
             }
             Effect::Tell(_) | Effect::ResolveAlerts { .. } | Effect::KeepNotice { .. } => {}

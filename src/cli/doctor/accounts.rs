@@ -7,8 +7,12 @@ use sqlx::PgConnection;
 use super::Finding;
 use crate::app;
 use crate::cli::disputes::kill_switch;
+use crate::cli::reconcile::blind_spot;
 use crate::cli::show::ago;
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::dispute::Capabilities;
+use crate::providers::{ProviderName, Registry};
 use crate::store::accounts::AccountDirectory;
 use crate::store::merchants;
 use crate::store::watermarks::{self, Gap};
@@ -83,8 +87,20 @@ async fn merchants(conn: &mut PgConnection) -> anyhow::Result<Vec<Finding>> {
 async fn polls(conn: &mut PgConnection, config: &Config, now: DateTime<Utc>) -> anyhow::Result<Vec<Finding>> {
     // Two rounds may be missed for good reasons; the third is one too many.
     let oldest = now - TimeDelta::seconds(i64::from(config.reconcile.every_s)) * 3;
+    let registry = Registry::new(&config.providers, Clock::system())?;
     let gaps = watermarks::gaps(conn).await?;
-    Ok(gaps.iter().map(|gap| poll(gap, oldest, now)).collect())
+    let look = |gap: &Gap| {
+        let name = gap.provider.parse::<ProviderName>().ok();
+        name.and_then(|name| unlisted(gap, registry.get(name).capabilities()))
+            .unwrap_or_else(|| poll(gap, oldest, now))
+    };
+    Ok(gaps.iter().map(look).collect())
+}
+
+/// What nobody can mend, and everybody should know.
+fn unlisted(gap: &Gap, can: &Capabilities) -> Option<Finding> {
+    let mend = "compare with the provider's dashboard now and then; have it send webhooks again where it can";
+    Some(Finding::note("reconciliation", blind_spot(gap, can)?, mend))
 }
 
 fn poll(gap: &Gap, oldest: DateTime<Utc>, now: DateTime<Utc>) -> Finding {

@@ -62,17 +62,24 @@ fn alive(case: &Case) -> Option<i32> {
 
 fn irreversible_wants(before: &Case, input: &Input, after: &Case, outcome: &Outcome, memory: &mut Memory) {
     let mut unsent_cancelled = false;
+    let mut given_up = false;
     let mut wants = 0;
     for effect in &outcome.effects {
         match effect {
             Effect::Cancel { .. } => unsent_cancelled = true,
+            // A person's word, where nothing else can tell what became of the call.
+            Effect::GiveUp { .. } => {
+                assert!(before.lost_call().is_some() && matches!(input, Input::Order(_)), "P4: {input:?}");
+                given_up = true;
+            }
             Effect::Want { kind, cycle_n, packet, .. } => {
                 let row = after.open().expect("something is wanted for a cycle that is not open");
                 assert_eq!(row.cycle.n, *cycle_n, "something is wanted for another cycle");
                 if kind.irreversible() {
                     wants += 1;
                     let was_sent = before.irreversible().is_some_and(ActionView::may_have_arrived);
-                    let taken = alive(before) == Some(*cycle_n) && (was_sent || !unsent_cancelled);
+                    let taken =
+                        alive(before) == Some(*cycle_n) && ((was_sent && !given_up) || !unsent_cancelled);
                     assert!(!taken, "P4: a second irreversible action in cycle {cycle_n}");
                     may_act(after, row, *kind, input);
                     only_what_was_approved(after, row, packet.as_ref());

@@ -60,6 +60,9 @@ pub static RAZORPAY_LIKE: Capabilities = provider(
     1,
 );
 
+/// Like Adyen: nothing of it can be read, its webhooks are all there is.
+pub static UNREAD: Capabilities = Capabilities { fetch: false, list: false, ..STRIPE_LIKE };
+
 /// How the provider takes an irreversible call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
@@ -165,6 +168,7 @@ pub fn case(rules: Option<&str>, capabilities: &'static Capabilities) -> Case {
         facts: Arc::new(json!({})),
         attached: Arc::new(Packet::default()),
         pending_uploads: Vec::new(),
+        own_files: Vec::new(),
         customer: Customer::default(),
         actions: Vec::new(),
         check_at: None,
@@ -321,6 +325,7 @@ impl World {
                     Severity::Page => self.say(format!("PAGE {}", alert.kind)),
                     Severity::Info | Severity::Warning => self.say(format!("tell {}", alert.kind)),
                 },
+                Effect::GiveUp { kind, .. } => self.say(format!("give up {kind}")),
                 Effect::ResolveAlerts { .. } | Effect::KeepNotice { .. } => {}
             }
         }

@@ -57,6 +57,21 @@ pub async fn claim(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Clai
         .collect()
 }
 
+/// Whether anything of this account is kept that nobody has read yet.
+pub async fn waits_to_be_read(
+    conn: &mut PgConnection,
+    (merchant_id, account_id): (MerchantId, AccountId),
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (
+             select 1 from deliveries where state = 'kept' and merchant_id = $1 and account_id = $2)",
+    )
+    .bind(merchant_id)
+    .bind(account_id)
+    .fetch_one(conn)
+    .await
+}
+
 pub async fn settle(conn: &mut PgConnection, rows: &[Settled], now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query(
         "update deliveries d

@@ -10,8 +10,8 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::rows::{self, DISPUTE_COLUMNS};
 use super::{CaseKey, Item, Working, World, columns::column, lock};
-use crate::dispute::{Dispute, DisputeId, MerchantId};
-use crate::engine::{ActionView, Case, CycleRow, Input, PendingUpload};
+use crate::dispute::{AccountId, Dispute, DisputeId, FileDelivery, MerchantId};
+use crate::engine::{AccountView, ActionView, Case, CycleRow, Input, OwnFile, PendingUpload};
 use crate::evidence::Packet;
 use crate::rules::Customer;
 use crate::store::evidence::{self, Wanted};
@@ -167,7 +167,7 @@ async fn fill(
     let subjects =
         column!(drafts, |d| (d.merchant_id, d.subjects.iter().map(String::as_str).collect::<Vec<_>>()));
     let facts = facts::for_disputes(conn, &subjects).await?;
-    let mut attached = attached(conn, &drafts, now).await?;
+    let mut attached = attached(conn, &drafts, &accounts, now).await?;
     let mut drafts = drafts;
     for (draft, facts) in drafts.iter_mut().zip(&facts) {
         let told = facts.pointer("/customer/id").and_then(Value::as_str).map(str::to_owned);
@@ -182,7 +182,8 @@ async fn fill(
         let merchant = merchants.get(&draft.merchant_id).ok_or_else(|| missing("the merchant"))?;
         let account =
             accounts.get(&(draft.merchant_id, draft.account_id)).ok_or_else(|| missing("the account"))?;
-        let (attached, pending_uploads) = attached.remove(&key).unwrap_or_default();
+        let Attached { packet: attached, pending_uploads, own_files } =
+            attached.remove(&key).unwrap_or_default();
         let customer_ref = draft.customer_ref;
         let dispute = draft.dispute.map(|mut d| {
             d.customer_ref = customer_ref.or(d.customer_ref.take());
@@ -198,6 +199,7 @@ async fn fill(
             facts: Arc::new(facts),
             attached: Arc::new(attached),
             pending_uploads,
+            own_files,
             customer,
             actions: actions.remove(&key).unwrap_or_default(),
             check_at: draft.check_at,
@@ -314,17 +316,28 @@ async fn customers(
     Ok(found)
 }
 
-/// What people attached, and the files of it that still need an upload.
+/// What people attached, the files of it that still need an upload, and those that travel in the call.
+#[derive(Default)]
+struct Attached {
+    packet: Packet,
+    pending_uploads: Vec<PendingUpload>,
+    own_files: Vec<OwnFile>,
+}
+
 async fn attached(
     conn: &mut PgConnection,
     drafts: &[Draft],
+    accounts: &HashMap<(MerchantId, AccountId), Arc<AccountView>>,
     now: DateTime<Utc>,
-) -> sqlx::Result<ByDispute<(Packet, Vec<PendingUpload>)>> {
+) -> sqlx::Result<ByDispute<Attached>> {
     let known: Vec<&Draft> = drafts.iter().filter(|d| d.dispute.is_some()).collect();
     let wanted = column!(known, |d| Wanted {
         merchant_id: d.merchant_id,
         dispute_id: d.dispute_id,
-        account_id: d.account_id
+        account_id: d.account_id,
+        delivery: accounts
+            .get(&(d.merchant_id, d.account_id))
+            .map_or(FileDelivery::Upload, |account| account.capabilities.files.delivery),
     });
     let found =
         evidence::attached(conn, &wanted, now).await.map_err(|e| match e.downcast::<sqlx::Error>() {
@@ -335,5 +348,10 @@ async fn attached(
         to_upload.into_iter().map(|f| PendingUpload { file_id: f.file_id, name: f.name }).collect()
     };
     let keys = known.iter().map(|d| (d.merchant_id, d.dispute_id));
-    Ok(keys.zip(found).map(|(key, found)| (key, (found.packet, pending(found.to_upload)))).collect())
+    let attached = |found: evidence::Attached| Attached {
+        packet: found.packet,
+        pending_uploads: pending(found.to_upload),
+        own_files: found.own_files,
+    };
+    Ok(keys.zip(found).map(|(key, found)| (key, attached(found))).collect())
 }

@@ -27,8 +27,13 @@ pub(super) struct Want<'a> {
     pub due_at: DateTime<Utc>,
 }
 
-/// Only what was never sent can be cancelled; what was sent is settled by reading the provider's record.
-pub(super) async fn cancel(conn: &mut PgConnection, rows: &[(&Case, i32, &str)]) -> sqlx::Result<()> {
+/// Only what was never sent can be cancelled; what was sent is settled by reading the provider's record. Where that
+/// cannot be read this news is all there is, so what waits for it is taken up now.
+pub(super) async fn cancel(
+    conn: &mut PgConnection,
+    rows: &[(&Case, i32, &str)],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -42,6 +47,47 @@ pub(super) async fn cancel(conn: &mut PgConnection, rows: &[(&Case, i32, &str)])
     .bind(column!(rows, |r| r.0.dispute_id))
     .bind(column!(rows, |r| r.1))
     .bind(column!(rows, |r| r.2))
+    .execute(&mut *conn)
+    .await?;
+    let unread: Vec<_> = rows.iter().filter(|r| !r.0.account.capabilities.fetch).collect();
+    if unread.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update actions a
+         set due_at = least(a.due_at, $4)
+         from unnest($1::bigint[], $2::bigint[], $3::integer[]) as u (m, i, n)
+         where a.merchant_id = u.m and a.dispute_id = u.i and a.cycle_n = u.n and a.leased_until is null
+             and a.irreversible and a.state in ('sent', 'unknown')",
+    )
+    .bind(column!(unread, |r| r.0.merchant.merchant_id))
+    .bind(column!(unread, |r| r.0.dispute_id))
+    .bind(column!(unread, |r| r.1))
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) type GivenUp<'a> = (&'a Case, i32, ActionKind, &'a str);
+
+/// Lost calls that are not waited for any more. Whoever has one in hand loses it with its fence.
+pub(super) async fn give_up(conn: &mut PgConnection, rows: &[GivenUp<'_>]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update actions a
+         set state = 'cancelled', due_at = null, leased_until = null, fence = a.fence + 1, note = u.why
+         from unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[], $5::text[]) as u (m, i, n, kind, why)
+         where a.merchant_id = u.m and a.dispute_id = u.i and a.cycle_n = u.n and a.kind = u.kind
+             and a.irreversible and a.state = 'unknown'",
+    )
+    .bind(column!(rows, |r| r.0.merchant.merchant_id))
+    .bind(column!(rows, |r| r.0.dispute_id))
+    .bind(column!(rows, |r| r.1))
+    .bind(column!(rows, |r| r.2.as_str()))
+    .bind(column!(rows, |r| r.3))
     .execute(conn)
     .await?;
     Ok(())

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::columns::column;
-use super::save_actions::{self, Want};
+use super::save_actions::{self, GivenUp, Want};
 use super::{Said, Working, World};
 use crate::dispute::FraudNotice;
 use crate::engine::{Alert, Case, Decision, Effect, HistoryEntry};
@@ -20,7 +20,8 @@ pub(super) async fn all(
     decisions(conn, world, working, now).await?;
     let mut gathered = Gathered::default();
     working.iter().for_each(|w| gathered.gather(w));
-    save_actions::cancel(conn, &gathered.cancels).await?;
+    save_actions::cancel(conn, &gathered.cancels, now).await?;
+    save_actions::give_up(conn, &gathered.given_up).await?;
     save_actions::want(conn, world, &gathered.wants, now).await?;
     resolve(conn, &gathered.resolves).await?;
     tell(conn, world, &gathered.alerts, now).await?;
@@ -32,6 +33,7 @@ pub(super) async fn all(
 struct Gathered<'a> {
     wants: Vec<Want<'a>>,
     cancels: Vec<(&'a Case, i32, &'a str)>,
+    given_up: Vec<GivenUp<'a>>,
     resolves: Vec<(&'a Case, i32, &'a str)>,
     alerts: Vec<(&'a Case, &'a Alert)>,
     notices: Vec<(&'a Case, &'a FraudNotice, DateTime<Utc>)>,
@@ -65,6 +67,7 @@ impl<'a> Gathered<'a> {
                     self.wants.extend(own.into_iter().filter(|want| want.cycle_n != *cycle_n));
                     self.cancels.push((case, *cycle_n, why));
                 }
+                Effect::GiveUp { kind, cycle_n, why } => self.given_up.push((case, *cycle_n, *kind, why)),
                 Effect::Tell(alert) => self.alerts.push((case, alert)),
                 Effect::ResolveAlerts { cycle_n, why } => {
                     self.alerts.retain(|(other, alert)| {

@@ -2,6 +2,7 @@
 //! record and the lease; what the dispute deserves was decided before.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
 
 use super::Task;
 use super::patience::{self, EarlierCall, RETRY_MAX, RETRY_MIN};
@@ -11,6 +12,13 @@ use crate::engine::ActionState;
 use crate::providers::{Answer, CallLog, Record};
 use crate::store::actions::{self, Standing};
 use crate::worker::read::{self, Looked};
+
+/// What became of a call that was to be made.
+pub(super) enum Sent {
+    Answered(Answer<Record>),
+    /// No byte of it left.
+    NotAtAll(Standing),
+}
 
 impl Task<'_> {
     /// Read, send at most once, read again.
@@ -23,23 +31,34 @@ impl Task<'_> {
         if let Some(standing) = self.wait_for_earlier_call(read_at) {
             return Ok(standing);
         }
-        if self.around.killed {
-            return Ok(self.later(self.now() + RETRY_MAX, "the kill switch is on"));
+        match self.send(logs).await? {
+            Sent::Answered(answer) => self.after_call(answer, logs).await,
+            Sent::NotAtAll(standing) => Ok(standing),
         }
+    }
+
+    /// Commits that a request may leave, and lets it leave: the one place where that happens.
+    pub(super) async fn send(&self, logs: &mut Vec<CallLog>) -> anyhow::Result<Sent> {
+        if self.around.killed {
+            return Ok(Sent::NotAtAll(self.later(self.now() + RETRY_MAX, "the kill switch is on")));
+        }
+        let documents = match self.documents().await? {
+            Ok(documents) => documents,
+            Err(why) => return Ok(Sent::NotAtAll(Standing::Refused { why })),
+        };
         let now = self.now();
         let go = {
             let mut conn = self.shop.pool.acquire().await?;
             actions::mark_sent(&mut conn, self.action, now).await?
         };
         if !go {
-            return Ok(
-                self.later(now + RETRY_MIN, "not sent: the lease, the plan or the kill switch changed")
-            );
+            let why = "not sent: the lease, the plan or the kill switch changed";
+            return Ok(Sent::NotAtAll(self.later(now + RETRY_MIN, why)));
         }
         crash::point("act.sent");
-        let answer = self.call(logs).await;
+        let answer = self.call(&documents, logs).await;
         crash::point("act.answered");
-        self.after_call(answer, logs).await
+        Ok(Sent::Answered(answer))
     }
 
     /// What the provider's record already settles; `None` when it asks for a response still.
@@ -68,9 +87,13 @@ impl Task<'_> {
         }))
     }
 
-    async fn still_open(&self) -> anyhow::Result<bool> {
+    pub(super) async fn still_open(&self) -> anyhow::Result<bool> {
         let mut conn = self.shop.pool.acquire().await?;
-        let around = actions::circumstances(&mut conn, self.action).await?;
+        Ok(self.is_open(&mut conn).await?)
+    }
+
+    pub(super) async fn is_open(&self, conn: &mut PgConnection) -> sqlx::Result<bool> {
+        let around = actions::circumstances(conn, self.action).await?;
         Ok(around.cycle_state == CycleState::Open)
     }
 

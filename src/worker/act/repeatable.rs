@@ -21,7 +21,11 @@ impl Task<'_> {
         if self.around.killed {
             return Ok(self.later(self.now() + RETRY_MAX, "the kill switch is on"));
         }
-        match self.call(logs).await {
+        let documents = match self.documents().await? {
+            Ok(documents) => documents,
+            Err(why) => return Ok(Standing::Refused { why }),
+        };
+        match self.call(&documents, logs).await {
             Answer::Receipt(record) => {
                 read::take_in(self.shop, &self.account, &record, Source::Receipt).await?;
                 Ok(Standing::Done)
@@ -72,7 +76,7 @@ impl Task<'_> {
     }
 
     pub(super) async fn fetch(&self, logs: &mut Vec<CallLog>) -> anyhow::Result<Standing> {
-        let answer = self.call(logs).await;
+        let answer = self.call(&[], logs).await;
         if let Answer::Receipt(record) = &answer {
             read::take_in(self.shop, &self.account, record, Source::ReadBack).await?;
         }

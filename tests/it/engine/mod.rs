@@ -11,6 +11,7 @@ mod rows;
 mod rows_people;
 mod stage;
 mod storms;
+mod unread;
 mod upheld;
 mod wakes;
 mod weather;

@@ -297,6 +297,13 @@ impl Stage {
         applied
     }
 
+    /// Has the dispute looked at for a reason of the test's own.
+    pub async fn look(&mut self, dispute_ref: &str, input: Input) -> Applied {
+        let applied = self.put(dispute_ref, input, "a test").await;
+        self.settle().await;
+        applied
+    }
+
     async fn put(&self, dispute_ref: &str, input: Input, cause: &str) -> Applied {
         let item = Item { key: self.key(dispute_ref).await, input, cause: cause.into(), delivery_id: None };
         let mut tx = self.db.pool.begin().await.unwrap();

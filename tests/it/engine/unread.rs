@@ -1,0 +1,549 @@
+//! A provider whose record cannot be read: one irreversible call, and then its webhooks or a person. The stand-in is
+//! Stripe's, behind an adapter that tells nothing but what its calls were answered with.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::BoxFuture;
+use respondby::dispute::{Capabilities, FileDelivery};
+use respondby::engine::{Applied, Cause, Command, Input};
+use respondby::evidence::{Document, Field, Packet, Sending};
+use respondby::providers::{
+    Account, Acknowledgement, Answer, Call, CallLog, Delivery, Kept, NotReady, Page, Provider, ProviderName,
+    Reading, Record, Refusal, Uploaded, Verified,
+};
+use respondby::sandbox::{Change, WebhookFault, WebhookTrouble};
+use respondby::store::actions;
+use respondby::store::evidence::{self, Form, NewEvidence};
+use respondby::store::files::{self, NewFile};
+use respondby::worker::{self, Backlog, Stepped};
+
+use super::stage::{RULES, STRIPE, Setup, Stage, fraud, hours, not_received};
+
+/// What becomes of an irreversible call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Taken,
+    /// Answered well, and without effect.
+    Swallowed,
+    LostAfterEffect,
+    LostBeforeEffect,
+    Refused,
+    Throttled,
+}
+
+/// What the adapter was asked to do.
+#[derive(Default)]
+struct Asked {
+    /// `accept` or `submit`, with the key.
+    calls: Vec<(&'static str, String)>,
+    sent: Vec<(Packet, Vec<Document>)>,
+    staged: Vec<(Packet, Vec<Document>)>,
+    reads: usize,
+    uploads: usize,
+}
+
+/// Tells nothing of its disputes but by webhook.
+struct Mute {
+    inner: Arc<dyn Provider>,
+    can: &'static Capabilities,
+    /// Of the irreversible calls, in order; taken once there are no more.
+    fates: Mutex<VecDeque<Fate>>,
+    asked: Arc<Mutex<Asked>>,
+}
+
+fn acknowledged(now: DateTime<Utc>) -> Answer<Record> {
+    let reading = Reading::Acknowledged { what: "success".into() };
+    Answer::Receipt(Record { reading, raw: Bytes::new(), as_of: now })
+}
+
+fn never_read<T>() -> (Answer<T>, Vec<CallLog>) {
+    (Answer::Refused { status: 404, code: None, reason: "there is no such call".into() }, Vec::new())
+}
+
+impl Mute {
+    fn asked(&self) -> std::sync::MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap()
+    }
+
+    /// Makes the call at the stand-in where it takes effect, and answers as is its fate.
+    async fn meet(&self, effect: Call<'_, Record>) -> (Answer<Record>, Vec<CallLog>) {
+        let fate = self.fates.lock().unwrap().pop_front().unwrap_or(Fate::Taken);
+        let why = "the connection was lost".to_owned();
+        let mut logs = vec![CallLog {
+            request: "POST /act".into(),
+            status: None,
+            provider_request_ref: None,
+            latency_ms: 1,
+            error: None,
+        }];
+        let answer = match fate {
+            Fate::Taken | Fate::LostAfterEffect => {
+                let (answer, made) = effect.await;
+                logs = made;
+                match (fate, answer) {
+                    (Fate::Taken, Answer::Receipt(record)) => acknowledged(record.as_of),
+                    (Fate::LostAfterEffect, Answer::Receipt(_)) => Answer::Unknown { why },
+                    (_, other) => panic!("the stand-in did not take it: {other:?}"),
+                }
+            }
+            Fate::Swallowed => acknowledged(super::stage::start_of_time()),
+            Fate::LostBeforeEffect => Answer::Unknown { why },
+            Fate::Refused => Answer::Refused {
+                status: 422,
+                code: Some("no_reason".into()),
+                reason: "not defendable".into(),
+            },
+            Fate::Throttled => Answer::Retry { after: None, why: "HTTP 429".into() },
+        };
+        (answer, logs)
+    }
+}
+
+impl Provider for Mute {
+    fn name(&self) -> ProviderName {
+        self.inner.name()
+    }
+    fn capabilities(&self) -> &'static Capabilities {
+        self.can
+    }
+    fn prepare<'a>(
+        &'a self,
+        delivery: &'a Delivery,
+        account: &'a Account,
+    ) -> Option<BoxFuture<'a, Result<(), NotReady>>> {
+        self.inner.prepare(delivery, account)
+    }
+    fn acknowledgement(&self) -> Acknowledgement {
+        self.inner.acknowledgement()
+    }
+    fn verify(&self, delivery: Delivery, account: &Account, now: DateTime<Utc>) -> Result<Verified, Refusal> {
+        self.inner.verify(delivery, account, now)
+    }
+    fn events(&self, kept: &Kept<'_>) -> Reading {
+        self.inner.events(kept)
+    }
+    fn fetch<'a>(&'a self, _account: &'a Account, _dispute_ref: &'a str) -> Call<'a, Record> {
+        self.asked().reads += 1;
+        Box::pin(async { never_read() })
+    }
+    fn list_changed_since<'a>(
+        &'a self,
+        _account: &'a Account,
+        _since: DateTime<Utc>,
+        _cursor: Option<String>,
+    ) -> Call<'a, Page> {
+        self.asked().reads += 1;
+        Box::pin(async { never_read() })
+    }
+    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record> {
+        self.asked().calls.push(("accept", key.to_owned()));
+        Box::pin(self.meet(self.inner.accept(account, dispute_ref, key)))
+    }
+    fn stage_evidence<'a>(
+        &'a self,
+        _account: &'a Account,
+        _dispute_ref: &'a str,
+        sending: Sending<'a>,
+        _key: &'a str,
+    ) -> Call<'a, Record> {
+        self.asked().staged.push((sending.packet.clone(), sending.documents.to_vec()));
+        Box::pin(async { (acknowledged(super::stage::start_of_time()), Vec::new()) })
+    }
+    fn submit<'a>(
+        &'a self,
+        account: &'a Account,
+        dispute_ref: &'a str,
+        sending: Sending<'a>,
+        key: &'a str,
+    ) -> Call<'a, Record> {
+        self.asked().calls.push(("submit", key.to_owned()));
+        self.asked().sent.push((sending.packet.clone(), sending.documents.to_vec()));
+        Box::pin(async move {
+            // The stand-in knows no files of ours.
+            let words = Packet { text: sending.packet.text.clone(), ..Packet::default() };
+            self.meet(self.inner.submit(account, dispute_ref, Sending::of(&words), key)).await
+        })
+    }
+    fn upload<'a>(
+        &'a self,
+        account: &'a Account,
+        name: &'a str,
+        media_type: &'a str,
+        content: Bytes,
+        key: &'a str,
+    ) -> Call<'a, Uploaded> {
+        self.asked().uploads += 1;
+        self.inner.upload(account, name, media_type, content, key)
+    }
+    fn lint(&self, packet: &Packet, submit: bool) -> Vec<String> {
+        let words = Packet { text: packet.text.clone(), ..Packet::default() };
+        self.inner.lint(&words, submit)
+    }
+}
+
+/// A stage whose Stripe cannot be read, with what becomes of the first irreversible calls.
+async fn muted(rules: &str, fates: &[Fate]) -> (Stage, Arc<Mutex<Asked>>) {
+    let setup = Setup { rules: rules.into(), ..Setup::default() };
+    let mut stage = Stage::with(setup).await;
+    let asked = Arc::<Mutex<Asked>>::default();
+    let inner = stage.engine.shop.world.registry.get(ProviderName::Stripe).clone();
+    let can = *inner.capabilities();
+    let mut files = can.files;
+    (files.delivery, files.file_bytes_max, files.total_bytes_max) = (FileDelivery::Inline, 64, 100);
+    let can = Box::leak(Box::new(Capabilities { fetch: false, list: false, files, ..can }));
+    let fates = Mutex::new(fates.iter().copied().collect());
+    let mute = Mute { inner, can, fates, asked: asked.clone() };
+    stage.engine.shop.world.registry = stage.engine.shop.world.registry.with(Arc::new(mute));
+    (stage, asked)
+}
+
+fn at_one() -> String {
+    RULES.replace("lead = \"24h\"", "after = \"1h\"")
+}
+
+fn calls(asked: &Arc<Mutex<Asked>>) -> Vec<&'static str> {
+    asked.lock().unwrap().calls.iter().map(|(kind, _)| *kind).collect()
+}
+
+fn hush(stage: &Stage) {
+    stage.control.set_webhook_url(STRIPE, None, None).unwrap();
+}
+
+/// Nothing was ever read, at no time and for no reason.
+fn nothing_was_read(asked: &Arc<Mutex<Asked>>) {
+    assert_eq!(asked.lock().unwrap().reads, 0, "a provider that cannot be read was asked");
+}
+
+/// Title and what is needed, of the newest page of that kind.
+async fn page(stage: &Stage, kind: &str) -> (String, String, String) {
+    sqlx::query_as(
+        "select title, detail ->> 'waiting_for', state from alerts where kind = $1 and severity = 'page'
+         order by alert_id desc limit 1",
+    )
+    .bind(kind)
+    .fetch_one(&stage.db.pool)
+    .await
+    .unwrap()
+}
+
+async fn due_actions(stage: &Stage) -> i64 {
+    sqlx::query_scalar("select count(*) from actions where due_at is not null")
+        .fetch_one(&stage.db.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_call_that_was_taken_counts_once_a_webhook_tells_of_it() {
+    let (mut stage, asked) = muted(&at_one(), &[]).await;
+    let accepted = stage.open(fraud(STRIPE, hours(96))).await;
+    let defended = stage.open(not_received(STRIPE, hours(96))).await;
+    let late = WebhookTrouble::Delay { by_s: 5 * 3600 };
+    stage.advance(TimeDelta::minutes(59)).await;
+    for _ in 0..8 {
+        stage.control.add_webhook_fault(WebhookFault::once(STRIPE, late));
+    }
+    stage.advance(hours(2)).await;
+    for (dispute_ref, kind) in [(&accepted, "accept"), (&defended, "submit")] {
+        assert!(!stage.theirs(dispute_ref).open, "it was made");
+        assert_eq!(stage.action(dispute_ref, kind).await, "sent", "taken is not done");
+        assert_eq!(stage.cycle(dispute_ref).await.state, "open");
+        let row = stage.actions(dispute_ref).await.into_iter().find(|a| a.kind == kind).unwrap();
+        assert!(row.note.unwrap().contains("its webhook is waited for"));
+    }
+    stage.advance(hours(5)).await;
+    for (dispute_ref, kind, response) in [(&accepted, "accept", "accept"), (&defended, "submit", "defend")] {
+        assert_eq!(stage.action(dispute_ref, kind).await, "done");
+        assert_eq!(stage.cycle(dispute_ref).await.response.unwrap().as_str(), response);
+        assert_eq!(stage.alerts(dispute_ref).await, Vec::<String>::new());
+    }
+    stage.advance(hours(24 * 30)).await;
+    let mut made = calls(&asked);
+    made.sort_unstable();
+    assert_eq!(made, ["accept", "submit"]);
+    assert_eq!(due_actions(&stage).await, 0);
+    nothing_was_read(&asked);
+    let watched: i64 = sqlx::query_scalar("select count(*) from disputes where check_at is not null")
+        .fetch_one(&stage.db.pool)
+        .await
+        .unwrap();
+    let fetches: i64 =
+        sqlx::query_scalar("select count(*) from fetches").fetch_one(&stage.db.pool).await.unwrap();
+    assert_eq!((watched, fetches), (0, 0), "nothing is planned that asks it");
+    stage.uphold().await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_taken_and_that_no_webhook_tells_of_pages_at_the_margin() {
+    let (mut stage, asked) = muted(&at_one(), &[Fate::Swallowed]).await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(48))).await;
+    let page_at = stage.cycle(&dispute_ref).await.page_at;
+    stage.advance_to(page_at - TimeDelta::seconds(1)).await;
+    assert_eq!(stage.action(&dispute_ref, "accept").await, "sent");
+    assert_eq!(stage.alerts(&dispute_ref).await, Vec::<String>::new());
+    stage.advance_to(page_at).await;
+    assert_eq!(stage.alerts(&dispute_ref).await, ["unanswered/page"]);
+    assert!(page(&stage, "unanswered").await.0.contains("no webhook"));
+    assert!(matches!(
+        stage.order(&dispute_ref, "alice", Command::Accept).await,
+        Applied::Refused(why) if why.starts_with("too late")
+    ));
+    hush(&stage);
+    stage.advance(hours(24 * 30)).await;
+    assert_eq!(calls(&asked), ["accept"], "and it is never made a second time");
+    nothing_was_read(&asked);
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_is_lost_is_never_repeated_and_a_person_is_paged_at_once() {
+    for fate in [Fate::LostAfterEffect, Fate::LostBeforeEffect] {
+        let (mut stage, asked) = muted(&at_one(), &[fate]).await;
+        let dispute_ref = stage.open(fraud(STRIPE, hours(48))).await;
+        hush(&stage);
+        let act_at = stage.cycle(&dispute_ref).await.act_at.unwrap();
+        stage.advance_to(act_at).await;
+        assert_eq!(stage.action(&dispute_ref, "accept").await, "unknown", "{fate:?}");
+        assert_eq!(stage.alerts(&dispute_ref).await, ["call_lost/page"], "{fate:?}: now, not at the margin");
+        let (title, needed, state) = page(&stage, "call_lost").await;
+        assert!(title.contains("the answer is lost") && title.contains("cannot be read"), "{title}");
+        assert!(needed.contains("dashboard") && needed.contains("disputes accept"), "{needed}");
+        assert_eq!(state, "sent");
+        let page_at = stage.cycle(&dispute_ref).await.page_at;
+        stage.advance_to(page_at).await;
+        assert_eq!(stage.alerts(&dispute_ref).await, ["call_lost/page", "unanswered/page"], "{fate:?}");
+        stage.advance(hours(24 * 30)).await;
+        assert_eq!(calls(&asked), ["accept"], "{fate:?}");
+        assert_eq!(stage.alerts(&dispute_ref).await.iter().filter(|a| *a == "call_lost/page").count(), 1);
+        nothing_was_read(&asked);
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_that_tells_of_a_lost_call_confirms_it_and_ends_the_page() {
+    let (mut stage, asked) = muted(&at_one(), &[Fate::LostAfterEffect]).await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(48))).await;
+    stage.advance(TimeDelta::minutes(59)).await;
+    for _ in 0..4 {
+        let late = WebhookTrouble::Delay { by_s: 7200 };
+        stage.control.add_webhook_fault(WebhookFault::once(STRIPE, late));
+    }
+    stage.advance(hours(1)).await;
+    assert_eq!(stage.alerts(&dispute_ref).await, ["call_lost/page"]);
+    stage.advance(hours(2)).await;
+    assert_eq!(stage.action(&dispute_ref, "accept").await, "done");
+    assert_eq!(stage.cycle(&dispute_ref).await.response.unwrap().as_str(), "accept");
+    assert_eq!(page(&stage, "call_lost").await.2, "resolved");
+    assert_eq!((calls(&asked).len(), due_actions(&stage).await), (1, 0));
+    nothing_was_read(&asked);
+    stage.uphold().await;
+}
+
+#[tokio::test]
+async fn only_a_person_s_order_sends_a_lost_call_again_and_under_a_new_key() {
+    let (mut stage, asked) = muted(&at_one(), &[Fate::LostBeforeEffect]).await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    stage.advance(hours(2)).await;
+    assert_eq!(stage.action(&dispute_ref, "accept").await, "unknown");
+    // New rules, new facts, a new look: none of them is a person who has looked.
+    stage.publish(STRIPE, &at_one().replace("a test concedes fraud", "otherwise")).await;
+    stage.say(STRIPE, &dispute_ref, serde_json::json!({"customer": {"id": "cus_1"}})).await;
+    let order = stage.order(&dispute_ref, "alice", Command::Hold { why: "wait".into() }).await;
+    assert!(matches!(order, Applied::Refused(why) if why.contains("cannot be asked")));
+    assert_eq!(calls(&asked).len(), 1);
+    assert_eq!(stage.order(&dispute_ref, "alice", Command::Accept).await, Applied::Applied);
+    assert_eq!(stage.action(&dispute_ref, "accept").await, "done");
+    assert_eq!(page(&stage, "call_lost").await.2, "resolved");
+    let keys: Vec<String> = asked.lock().unwrap().calls.iter().map(|(_, key)| key.clone()).collect();
+    assert!(keys.len() == 2 && keys[0] != keys[1], "{keys:?}");
+    nothing_was_read(&asked);
+    stage.uphold().await;
+}
+
+#[tokio::test]
+async fn another_answer_may_take_the_place_of_a_lost_one_and_a_second_loss_pages_anew() {
+    let (mut stage, asked) = muted(&at_one(), &[Fate::LostBeforeEffect, Fate::LostBeforeEffect]).await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    stage.advance(hours(2)).await;
+    let defend = Command::Defend { template: Some("words".into()), reason: None, acknowledge_fee: false };
+    assert_eq!(stage.order(&dispute_ref, "alice", defend).await, Applied::Applied);
+    assert_eq!(calls(&asked), ["accept", "submit"]);
+    let states = [stage.action(&dispute_ref, "accept").await, stage.action(&dispute_ref, "submit").await];
+    assert_eq!(states, ["cancelled", "unknown"]);
+    assert_eq!(stage.alerts(&dispute_ref).await, ["call_lost/page", "call_lost/page"]);
+    stage.advance(hours(24)).await;
+    assert_eq!(calls(&asked).len(), 2);
+    nothing_was_read(&asked);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_between_the_mark_and_the_answer_leaves_a_lost_call_and_never_a_second_one() {
+    let (mut stage, asked) = muted(&at_one(), &[]).await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    stage.clock.advance(hours(1));
+    worker::wake(&stage.engine.shop, &Backlog::default()).await.unwrap();
+    let mut conn = stage.db.pool.acquire().await.unwrap();
+    let now = stage.clock.now();
+    let claimed = actions::claim(&mut conn, now, TimeDelta::minutes(2), 10).await.unwrap();
+    let [accept] = &claimed[..] else { panic!("one action, not {claimed:?}") };
+    assert!(actions::mark_sent(&mut conn, accept, now).await.unwrap());
+    drop(conn);
+    stage.advance(TimeDelta::minutes(3)).await;
+    assert_eq!(stage.action(&dispute_ref, "accept").await, "unknown");
+    assert_eq!(stage.alerts(&dispute_ref).await, ["call_lost/page"]);
+    stage.advance(hours(48)).await;
+    assert_eq!(calls(&asked), Vec::<&str>::new(), "it may have left, so it does not leave");
+    assert_eq!(stage.order(&dispute_ref, "alice", Command::Accept).await, Applied::Applied);
+    assert_eq!(stage.action(&dispute_ref, "accept").await, "done");
+    assert_eq!(calls(&asked), ["accept"]);
+    nothing_was_read(&asked);
+    stage.uphold().await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_shows_another_s_answer_cancels_the_plan_even_before_it_is_read() {
+    let (mut stage, asked) = muted(&at_one(), &[]).await;
+    let early = stage.open(not_received(STRIPE, hours(96))).await;
+    stage.change(&early, Change::SubmittedElsewhere).await;
+    let racing = stage.open(not_received(STRIPE, hours(96))).await;
+    stage.clock.advance(hours(1));
+    worker::wake(&stage.engine.shop, &Backlog::default()).await.unwrap();
+    assert_eq!(stage.action(&racing, "submit").await, "wanted");
+    // Somebody answers in the dashboard; the webhook is kept, and nobody has read it when the call is to be made.
+    stage.control.change(&racing, &Change::SubmittedElsewhere).unwrap();
+    stage.control.flush().await;
+    assert!(matches!(worker::act(&stage.engine.shop).await.unwrap(), Stepped::Did(1)));
+    assert_eq!(calls(&asked), Vec::<&str>::new(), "not while there is news");
+    stage.advance(hours(48)).await;
+    for (dispute_ref, left) in [(&early, "none"), (&racing, "cancelled")] {
+        assert_eq!(stage.action(dispute_ref, "submit").await, left);
+        assert_eq!(stage.cycle(dispute_ref).await.response.unwrap().as_str(), "elsewhere");
+        assert!(stage.alerts(dispute_ref).await.contains(&"answered_elsewhere/info".to_owned()));
+    }
+    assert_eq!(calls(&asked), Vec::<&str>::new());
+    nothing_was_read(&asked);
+    stage.uphold().await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_to_a_person_and_a_throttled_call_is_made_again() {
+    let (mut stage, asked) = muted(&at_one(), &[Fate::Refused, Fate::Throttled, Fate::Throttled]).await;
+    let refused = stage.open(fraud(STRIPE, hours(96))).await;
+    stage.advance(hours(1)).await;
+    assert_eq!(stage.action(&refused, "accept").await, "refused");
+    assert_eq!(stage.alerts(&refused).await, ["needs_person/warning"]);
+    let throttled = stage.open(not_received(STRIPE, hours(96))).await;
+    stage.advance(hours(2)).await;
+    assert_eq!(stage.action(&throttled, "submit").await, "done");
+    assert_eq!(calls(&asked), ["accept", "submit", "submit", "submit"]);
+    nothing_was_read(&asked);
+}
+
+/// Attaches a file of ours, and has the dispute looked at.
+async fn attach(stage: &mut Stage, dispute_ref: &str, name: &str, content: Vec<u8>) -> i64 {
+    let line = stage.line(dispute_ref).await;
+    let now = stage.clock.now();
+    let mut tx = stage.db.pool.begin().await.unwrap();
+    let file = NewFile::new(name, content).unwrap();
+    let file_id = files::add(&mut tx, line.merchant_id, &file, "ann", now).await.unwrap();
+    let new = NewEvidence::new(Field::ShippingDocumentation, Form::File(file_id)).unwrap();
+    let at = (line.merchant_id, line.dispute_id);
+    evidence::add(&mut tx, at, &new, false, "ann", now).await.unwrap();
+    tx.commit().await.unwrap();
+    stage.look(dispute_ref, Input::Look(Cause::EvidenceAdded { by: "ann".into() })).await;
+    file_id
+}
+
+/// Contests with the words of the template, every attached file and a reason of the rule's own.
+fn with_files() -> String {
+    let reason = "defend = { template = \"words\", reason = \"goods_services_received\", after = \"1h\" }";
+    at_one().replace("defend = { template = \"words\", after = \"1h\" }", reason)
+        + "shipping_documentation = \"{evidence.shipping_documentation}\"\n"
+}
+
+#[tokio::test]
+async fn files_travel_in_the_call_with_the_rule_s_reason_and_only_their_names_are_kept() {
+    let (mut stage, asked) = muted(&with_files(), &[]).await;
+    let dispute_ref = stage.open(not_received(STRIPE, hours(96))).await;
+    let content = b"%PDF-1.7 signed: R. Amsel".to_vec();
+    let file_id = attach(&mut stage, &dispute_ref, "slip.pdf", content.clone()).await;
+    stage.advance(hours(2)).await;
+    assert_eq!(stage.action(&dispute_ref, "submit").await, "done");
+    assert_eq!(stage.action(&dispute_ref, "upload").await, "none");
+    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    assert_eq!((asked.uploads, asked.sent.len()), (0, 1));
+    let (packet, documents) = &asked.sent[0];
+    assert_eq!(packet.defence_reason.as_deref(), Some("goods_services_received"));
+    let document = Document {
+        field: Field::ShippingDocumentation,
+        name: "slip.pdf".into(),
+        media_type: "application/pdf".into(),
+        content: content.into(),
+    };
+    assert_eq!(*documents, std::slice::from_ref(&document));
+    assert_eq!(asked.staged.last().unwrap().1, [document], "staged as it is sent");
+    let names = &packet.files[&Field::ShippingDocumentation];
+    assert!(names.len() == 1 && names[0].starts_with(&format!("own-{file_id}-")), "{names:?}");
+    let frozen: Vec<String> =
+        sqlx::query_scalar("select packet::text from packets").fetch_all(&stage.db.pool).await.unwrap();
+    assert!(frozen.iter().any(|text| text.contains(&names[0])), "{frozen:?}");
+    assert!(frozen.iter().all(|text| !text.contains("Amsel")), "bytes are kept once, with the file");
+    stage.uphold().await;
+}
+
+#[tokio::test]
+async fn a_file_that_the_provider_would_not_take_is_told_before_anything_is_sent() {
+    let (mut stage, asked) = muted(&with_files(), &[]).await;
+    let large = stage.open(not_received(STRIPE, hours(96))).await;
+    let mut content = b"%PDF-1.7 ".to_vec();
+    content.resize(65, b'x');
+    attach(&mut stage, &large, "large.pdf", content.clone()).await;
+    let many = stage.open(not_received(STRIPE, hours(96))).await;
+    content.truncate(60);
+    attach(&mut stage, &many, "one.pdf", content.clone()).await;
+    content[59] = b'y';
+    attach(&mut stage, &many, "two.pdf", content).await;
+    let foreign = stage.open(not_received(STRIPE, hours(96))).await;
+    let known = serde_json::json!({"evidence": {"shipping_documentation": "file_elsewhere"}});
+    stage.say(STRIPE, &foreign, known).await;
+    stage.advance(hours(24)).await;
+    for (dispute_ref, words) in [
+        (&large, "large.pdf has 65 bytes, and stripe takes 64"),
+        (&many, "all files together have 120 bytes, and stripe takes 100"),
+        (&foreign, "`file_elsewhere` is no file attached to this dispute"),
+    ] {
+        let plan: String = sqlx::query_scalar(
+            "select c.plan::text from cycles c join disputes d using (merchant_id, dispute_id) where d.dispute_ref = $1",
+        )
+        .bind(dispute_ref)
+        .fetch_one(&stage.db.pool)
+        .await
+        .unwrap();
+        assert!(plan.contains(words), "{words}: {plan}");
+        assert!(stage.alerts(dispute_ref).await.contains(&"needs_person/warning".to_owned()));
+    }
+    assert!(calls(&asked).is_empty());
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_what_the_packet_names_is_not_sent() {
+    let (mut stage, asked) = muted(&with_files(), &[]).await;
+    let dispute_ref = stage.open(not_received(STRIPE, hours(96))).await;
+    attach(&mut stage, &dispute_ref, "slip.pdf", b"%PDF-1.7 the true one".to_vec()).await;
+    stage.clock.advance(hours(1));
+    worker::wake(&stage.engine.shop, &Backlog::default()).await.unwrap();
+    sqlx::query("update files set content = $1 where name = 'slip.pdf'")
+        .bind(&b"%PDF-1.7 another one."[..])
+        .execute(&stage.db.pool)
+        .await
+        .unwrap();
+    stage.settle().await;
+    assert_eq!(stage.action(&dispute_ref, "submit").await, "refused");
+    assert!(calls(&asked).is_empty());
+    let note =
+        stage.actions(&dispute_ref).await.into_iter().find(|a| a.kind == "submit").unwrap().note.unwrap();
+    assert!(note.contains("is not what it was"), "{note}");
+    assert!(stage.alerts(&dispute_ref).await.contains(&"needs_person/warning".to_owned()));
+}

@@ -95,11 +95,17 @@ fn introduction(sandbox: &Sandbox, accounts: &[SandboxAccount]) -> String {
             put(&mut text, &format!("{:<18} {line}", format!("{who}:")));
         }
     }
+    let first = ProviderKind::ALL[0];
     let orders = [
-        ("Open a dispute", "disputes", r#" --json '{"provider":"stripe","amount":2500}'"#),
-        ("Decide it", "disputes/ID", r#" --json '{"change":"won"}'"#),
-        ("Make trouble", "faults/webhooks", r#" --json '{"provider":"stripe","trouble":{"kind":"drop"}}'"#),
-        ("What was answered", "ledger", ""),
+        ("Open a dispute", "disputes", format!(r#" --json '{{"provider":"{first}","amount":2500}}'"#)),
+        ("Decide it", "disputes/ID", r#" --json '{"change":"won"}'"#.to_owned()),
+        (
+            "Make trouble",
+            "faults/webhooks",
+            format!(r#" --json '{{"provider":"{first}","trouble":{{"kind":"drop"}}}}'"#),
+        ),
+        ("Make bad weather", "faults/weather", " --json '{}'".to_owned()),
+        ("What was answered", "ledger", String::new()),
     ];
     text.push('\n');
     for (what, path, order) in orders {
@@ -111,4 +117,33 @@ fn introduction(sandbox: &Sandbox, accounts: &[SandboxAccount]) -> String {
 fn put(text: &mut String, line: &str) {
     // Writing to a text does not fail.
     _ = writeln!(text, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn everybody_is_introduced_with_what_opens_the_door() {
+        let accounts: Vec<SandboxAccount> = ProviderKind::ALL.iter().map(|kind| kind.example()).collect();
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let config = SandboxConfig { listen, clock: Clock::system(), accounts: accounts.clone(), seed: 1 };
+        let sandbox = Sandbox::start(config).await.unwrap();
+        let text = introduction(&sandbox, &accounts);
+        let line: Value = serde_json::from_str(&addresses(&sandbox, &accounts)).unwrap();
+        for account in &accounts {
+            let provider = account.provider;
+            assert_eq!(line[provider.as_str()], sandbox.url(provider));
+            let shown = text.lines().find(|line| line.starts_with(&format!("{:<13}", provider.title())));
+            let shown = shown.unwrap_or_else(|| panic!("nothing about {provider} in:\n{text}"));
+            assert!(shown.contains(&sandbox.url(provider)), "{shown}");
+            for (name, secret) in &account.credentials {
+                assert!(shown.contains(secret), "{shown}");
+                assert_eq!(line[format!("{provider}_{name}")], *secret);
+            }
+            assert!(account.webhook_secrets.iter().all(|secret| shown.contains(secret)), "{shown}");
+        }
+        assert_eq!(line["control"], sandbox.control_url());
+        assert!(text.contains(&format!("curl {}/_sandbox/faults/weather", sandbox.control_url())), "{text}");
+    }
 }

@@ -2,6 +2,7 @@
 //! as it is told. Everything else is in the files by subject.
 
 mod control;
+mod every;
 mod faults;
 mod razorpay;
 mod stripe;

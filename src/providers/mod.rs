@@ -14,12 +14,14 @@ mod json;
 mod registry;
 mod verified;
 
+pub mod prism;
 pub mod razorpay;
 pub mod stripe;
 
 registry::registry! {
     Stripe = "stripe", stripe::Stripe;
     Razorpay = "razorpay", razorpay::Razorpay;
+    Prism = "prism", prism::Prism;
 }
 
 pub use account::{Account, Credentials};

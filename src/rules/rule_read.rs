@@ -304,13 +304,14 @@ fn one_answer(reader: &mut Reader<'_, '_>, name: &str, node: &Node<'_>) -> Optio
     }
 }
 
-/// Our reason for a defence, for providers that ask for one: `goods_services_received`.
+/// The reason for a defence, for providers that ask for one: a word of ours (`goods_services_received`), or a code
+/// as the provider spells it (`SupplyDefenseMaterial`).
 fn reason(reader: &mut Reader<'_, '_>, node: &Node<'_>) -> Option<String> {
     let word = node::text(&mut reader.notes, node, "reason")?;
     let sound =
-        word.len() <= 64 && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        word.len() <= 64 && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
     if !sound {
-        let message = "a defence reason has at most 64 small letters, digits and `_`";
+        let message = "a defence reason has at most 64 letters, digits, `_`, `-` and `.`";
         reader.notes.error(Kind::BadDefenceReason, node.span(), message, None);
     }
     sound.then(|| word.to_owned())

@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{Conformance, every, now, offline, registry};
 use crate::dispute::{Capabilities, FileDelivery, StageCapability};
-use crate::evidence::Sending;
+use crate::evidence::{Document, Packet, Sending};
 use crate::providers::{Account, Answer, CallLog, Provider, Reading, Record};
 
 const PATIENT_MS: u64 = 20_000;
@@ -71,6 +71,8 @@ type Called = (Answer<()>, Vec<CallLog>);
 
 async fn call(p: &dyn Provider, c: &Conformance, verb: Verb, account: &Account) -> Called {
     let (dispute, packet, key) = (c.api.dispute_ref, (c.api.packet)(), "act-0001");
+    let documents = documents(p, &packet);
+    let sending = Sending { packet: &packet, documents: &documents };
     match verb {
         Verb::Fetch => only_understood(p.fetch(account, dispute).await),
         Verb::List => {
@@ -79,8 +81,8 @@ async fn call(p: &dyn Provider, c: &Conformance, verb: Verb, account: &Account) 
             (answer.map(|_| ()), logs)
         }
         Verb::Accept => only_understood(p.accept(account, dispute, key).await),
-        Verb::Stage => only_understood(p.stage_evidence(account, dispute, Sending::of(&packet), key).await),
-        Verb::Submit => only_understood(p.submit(account, dispute, Sending::of(&packet), key).await),
+        Verb::Stage => only_understood(p.stage_evidence(account, dispute, sending, key).await),
+        Verb::Submit => only_understood(p.submit(account, dispute, sending, key).await),
         Verb::Upload => {
             let media_type = p.capabilities().files.media_types[0];
             let content = Bytes::from_static(b"a picture of a signature");
@@ -88,6 +90,26 @@ async fn call(p: &dyn Provider, c: &Conformance, verb: Verb, account: &Account) 
             (answer.map(|_| ()), logs)
         }
     }
+}
+
+/// The files that a packet names, for a provider that takes them in the call itself.
+fn documents(p: &dyn Provider, packet: &Packet) -> Vec<Document> {
+    let files = p.capabilities().files;
+    if files.delivery == FileDelivery::Upload {
+        return Vec::new();
+    }
+    let document = |(field, n)| Document {
+        field,
+        name: format!("{field}-{n}"),
+        media_type: files.media_types[0].to_owned(),
+        content: Bytes::from_static(b"a picture of a signature"),
+    };
+    packet
+        .files
+        .iter()
+        .flat_map(|(field, files)| (0..files.len()).map(|n| (*field, n)))
+        .map(document)
+        .collect()
 }
 
 /// A receipt whose record is not understood proves nothing either: it is counted as unknown.
@@ -103,12 +125,15 @@ fn only_understood((answer, logs): (Answer<Record>, Vec<CallLog>)) -> Called {
     (answer, logs)
 }
 
-/// What each verb makes of a server that always answers so.
+/// What each verb makes of a server that always answers so. Nothing where the API is not one of HTTP and text.
 async fn answers(
     c: &Conformance,
     read_ms: u64,
     template: impl Fn(Verb) -> ResponseTemplate,
 ) -> Vec<(Verb, Called)> {
+    if c.api.refused.is_empty() {
+        return Vec::new();
+    }
     let registry = registry(read_ms);
     let p = &**registry.get(c.provider);
     let calls = Verb::of(c).map(|verb| {

@@ -65,7 +65,8 @@ pub struct ApiAnswers {
     pub staged: &'static str,
     pub submitted: &'static str,
     pub uploaded: &'static str,
-    /// An error in the provider's own shape.
+    /// An error in the provider's own shape. Empty where the API is not one of HTTP and text: what it answers is
+    /// then attacked by the folder's own tests, and here only the line is cut.
     pub refused: &'static str,
 }
 

@@ -1,0 +1,37 @@
+//! Prism's description for the suite that every provider stands. Its webhooks are those of the connector behind it;
+//! its answers are gRPC's, which the folder's own tests give.
+
+use std::collections::BTreeMap;
+
+use crate::evidence::{Field, FileRef, Packet};
+use crate::providers::conformance::{ApiAnswers, Conformance};
+use crate::providers::stripe::Stripe;
+use crate::providers::{Folder, ProviderName};
+
+pub fn conformance() -> Conformance {
+    Conformance {
+        provider: ProviderName::Prism,
+        credentials: &[("connector", "stripe"), ("api_key", "sk_live_Zw81"), ("reason_codes", "upper")],
+        api: ApiAnswers {
+            dispute_ref: "QX7TWPM4KJ9R2C8V",
+            packet,
+            fetched: "",
+            page: "",
+            accepted: "",
+            staged: "",
+            submitted: "",
+            uploaded: "",
+            refused: "",
+        },
+        ..Stripe::described()
+    }
+}
+
+fn packet() -> Packet {
+    let file = FileRef { file_id: 17, sha256: [0x5a; 32] };
+    Packet {
+        files: BTreeMap::from([(Field::Receipt, vec![file.to_string()])]),
+        defence_reason: Some("goods_services_received".to_owned()),
+        ..Packet::default()
+    }
+}

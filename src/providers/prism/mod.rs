@@ -1,0 +1,240 @@
+//! Hyperswitch Prism, which passes calls on to a connector by gRPC and keeps nothing. Its answers are never outcomes;
+//! those are told by the connector's own webhooks. This file is the table of contents.
+//!
+//! `service` which age of Prism · `proto`, `request`, `response` its messages · `header` whom it speaks to · `channel`
+//! one call · `refusal` and `receipt` what an answer is worth · `reason`, `evidence` our packet in its words ·
+//! `api` the calls · `webhook`, `kept`, `event` what comes in and what it means.
+
+mod api;
+mod channel;
+#[cfg(test)]
+mod conformance;
+mod event;
+mod evidence;
+mod header;
+mod kept;
+mod proto;
+mod reason;
+mod receipt;
+mod refusal;
+mod request;
+mod response;
+mod service;
+#[cfg(test)]
+mod tests;
+mod webhook;
+
+use super::http::{TimeOuts, refused_unsent};
+use super::*;
+use crate::dispute::{FileDelivery, FileLimits, LapseOutcome, Stage, StageCapability};
+use api::Api;
+use channel::Channels;
+use webhook::Intake;
+
+pub struct Prism {
+    api: Api,
+    intake: Intake,
+}
+
+/// What the Get of the servers in use does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Get {
+    /// Answers with an empty record, and asks nobody. So do all that were seen.
+    Stub,
+    /// Tells the connector's record.
+    Real,
+}
+
+const STAGES: &[StageCapability] = &[
+    StageCapability {
+        stage: Stage::Inquiry,
+        acceptable: false,
+        defendable: true,
+        draft: false,
+        responds_once: true,
+        lapse: LapseOutcome::ProviderDecides,
+    },
+    // SubmitEvidence is no draft: some connectors submit with it.
+    StageCapability {
+        stage: Stage::Chargeback,
+        acceptable: true,
+        defendable: true,
+        draft: false,
+        responds_once: true,
+        lapse: LapseOutcome::Lost,
+    },
+    // No connector was seen to take an answer here through Prism: a person gives it in the connector's dashboard.
+    StageCapability {
+        stage: Stage::PreArbitration,
+        acceptable: false,
+        defendable: false,
+        draft: false,
+        responds_once: true,
+        lapse: LapseOutcome::Lost,
+    },
+];
+
+static CAPABILITIES: Capabilities = Capabilities {
+    stages: STAGES,
+    webhooks: true,
+    fetch: false,
+    list: false,
+    idempotency_key: false,
+    own_id_per_stage: false,
+    // It depends on the connector; each news says for itself whether its deadline is confirmed.
+    deadline_signed: false,
+    documents_min: 1,
+    // The strictest limit of the one connector that takes documents (Adyen: 2 MB for a PDF), and what fits into
+    // one message: a gRPC server takes 4 MiB unless it is told otherwise.
+    files: FileLimits {
+        delivery: FileDelivery::Inline,
+        media_types: &["application/pdf", "image/jpeg", "image/png"],
+        file_bytes_max: 2_000_000,
+        total_bytes_max: 4_000_000,
+    },
+};
+
+/// With servers whose Get is known to be real.
+static CAPABILITIES_WITH_GET: Capabilities = Capabilities { fetch: true, ..CAPABILITIES };
+
+impl Folder for Prism {
+    const SETTINGS: &'static [Setting] = &[Setting::text("get")];
+
+    const NEEDS: &'static [Need] = &[
+        Need::plain("connector", "whom Prism speaks to, in its spelling: `adyen`, `stripe` …"),
+        Need::plain(
+            "service",
+            "`types` for servers since 2026-03-09, else `ucs.v2` (or `ucs.v2-2026-03-05`)",
+        )
+        .optional(),
+        Need::plain("headers", "how credentials travel: `config`, `auth` or `keys`").optional(),
+        Need::plain(
+            "reason_codes",
+            "how our defence reasons are spelled: `lower`, `upper`, `sdk` or `adyen`",
+        )
+        .optional(),
+        Need::plain("tenant", "Prism's tenant; `public` if unset").optional(),
+        Need::plain("prism_merchant", "the merchant's id at Prism; the merchant's name if unset").optional(),
+        Need::plain("merchant_account", "the merchant account at the connector, where it has one").optional(),
+        Need::secret("api_key", "the connector's API key").optional(),
+        Need::secret("api_secret", "the connector's second secret, where it has one").optional(),
+        Need::secret("key1", "a further key, where the connector has one").optional(),
+        Need::secret("key2", "a further key, where the connector has one").optional(),
+        Need::secret(
+            "connector_config",
+            "all of the connector's credentials as one JSON object, instead of those",
+        )
+        .optional(),
+    ];
+
+    const WEBHOOK_SECRETS: WebhookSecrets = WebhookSecrets::Required;
+
+    fn start(config: &ProviderConfig, clock: Clock) -> anyhow::Result<Self> {
+        let get = match config.setting("get") {
+            "stub" => Get::Stub,
+            "real" => Get::Real,
+            other => anyhow::bail!("providers.prism.get is `{other}`: expected `stub` or `real`"),
+        };
+        let channels = Channels::new(TimeOuts::of(config), clock.clone());
+        let api = Api { channels, base_url: config.base_url.clone(), get };
+        Ok(Self { api, intake: Intake::new(clock) })
+    }
+
+    #[cfg(test)]
+    fn described() -> super::conformance::Conformance {
+        conformance::conformance()
+    }
+}
+
+impl Provider for Prism {
+    fn name(&self) -> ProviderName {
+        ProviderName::Prism
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        match self.api.get {
+            Get::Stub => &CAPABILITIES,
+            Get::Real => &CAPABILITIES_WITH_GET,
+        }
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        delivery: &'a Delivery,
+        account: &'a Account,
+    ) -> Option<BoxFuture<'a, Result<(), NotReady>>> {
+        match self.intake.native(account) {
+            Some(native) => native.prepare(delivery, account),
+            None => Some(Box::pin(self.intake.ask(&self.api, delivery, account))),
+        }
+    }
+
+    fn verify(&self, delivery: Delivery, account: &Account, now: DateTime<Utc>) -> Result<Verified, Refusal> {
+        self.intake.verify(delivery, account, now)
+    }
+
+    fn acknowledgement(&self) -> Acknowledgement {
+        // What Adyen wants to read; other connectors read the status alone.
+        Acknowledgement { media_type: "text/plain", body: b"[accepted]" }
+    }
+
+    fn events(&self, kept: &Kept<'_>) -> Reading {
+        match event::is_webhook(kept.source) && !kept::is_ours(kept.body) {
+            true => self.intake.events(kept),
+            false => event::read(kept, self.api.get),
+        }
+    }
+
+    fn fetch<'a>(&'a self, account: &'a Account, dispute_ref: &'a str) -> Call<'a, Record> {
+        Box::pin(self.api.fetch(account, dispute_ref))
+    }
+
+    fn list_changed_since<'a>(
+        &'a self,
+        _account: &'a Account,
+        _since: DateTime<Utc>,
+        _cursor: Option<String>,
+    ) -> Call<'a, Page> {
+        Box::pin(async { refused_unsent("Prism has no list of disputes".to_owned()) })
+    }
+
+    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record> {
+        Box::pin(self.api.accept(account, dispute_ref, key))
+    }
+
+    fn stage_evidence<'a>(
+        &'a self,
+        _account: &'a Account,
+        _dispute_ref: &'a str,
+        _sending: Sending<'a>,
+        _key: &'a str,
+    ) -> Call<'a, Record> {
+        let why = "Prism's SubmitEvidence is no draft: some connectors submit with it";
+        Box::pin(async move { refused_unsent(why.to_owned()) })
+    }
+
+    fn submit<'a>(
+        &'a self,
+        account: &'a Account,
+        dispute_ref: &'a str,
+        sending: Sending<'a>,
+        key: &'a str,
+    ) -> Call<'a, Record> {
+        Box::pin(self.api.submit(account, dispute_ref, sending, key))
+    }
+
+    fn upload<'a>(
+        &'a self,
+        _account: &'a Account,
+        _name: &'a str,
+        _media_type: &'a str,
+        _content: Bytes,
+        _key: &'a str,
+    ) -> Call<'a, Uploaded> {
+        Box::pin(async { refused_unsent("Prism takes documents with the evidence itself".to_owned()) })
+    }
+
+    fn lint(&self, packet: &Packet, submit: bool) -> Vec<String> {
+        evidence::lint(packet, submit)
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use respondby::engine::Inputs;
 use respondby::rules::Ruleset;
-use respondby::sandbox::{DisputeView, WebhookState};
+use respondby::sandbox::WebhookState;
 use respondby::store::{deliveries, disputes, rebuild, rulesets};
 
 use super::stage::Stage;
@@ -87,22 +87,22 @@ impl Stage {
         found.extend(orphans.into_iter().map(|(what, id)| format!("{what}: {id}")));
     }
 
-    /// Wherever the provider can be asked; of the others only webhooks tell.
+    /// As far as the provider can be asked: where there is no list, of what no webhook told nobody knows, and where
+    /// nothing can be read, only webhooks tell.
     async fn states_are_the_providers(&self, found: &mut Vec<String>) {
         let ours = self.all().await;
-        let readable = |theirs: &DisputeView| {
+        for theirs in self.control.disputes() {
             let name = theirs.provider.as_str().parse().expect("both know the provider");
             let can = self.engine.shop.world.registry.get(name).capabilities();
-            can.list || can.fetch
-        };
-        for theirs in self.control.disputes().into_iter().filter(readable) {
             match ours.iter().find(|line| line.dispute_ref == theirs.id) {
-                None => found.push(format!("P5: {} is at the provider and not here", theirs.id)),
-                Some(line) if line.provider_status != theirs.status => found.push(format!(
-                    "P5: {} is `{}` at the provider and `{}` here",
-                    theirs.id, theirs.status, line.provider_status
-                )),
-                Some(_) => {}
+                None if can.list => found.push(format!("P5: {} is at the provider and not here", theirs.id)),
+                Some(line) if line.provider_status != theirs.status && (can.list || can.fetch) => {
+                    found.push(format!(
+                        "P5: {} is `{}` at the provider and `{}` here",
+                        theirs.id, theirs.status, line.provider_status
+                    ));
+                }
+                None | Some(_) => {}
             }
         }
     }

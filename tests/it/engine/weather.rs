@@ -2,7 +2,7 @@
 //! order, while the providers' side moves. After one round of reading, the engine knows what every provider that can
 //! be read knows, and the report names the others. A new provider joins by itself.
 
-use std::collections::BTreeSet;
+use std::process::Command;
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 use respondby::dispute::Capabilities;
 use respondby::sandbox::{Change, NewDispute, ProviderKind, Weather, WebhookState};
 use respondby::store::watermarks;
+use serde_json::Value;
 
 use super::rounds;
 use super::stage::{Setup, Stage, hours, merchant_of};
@@ -89,18 +90,25 @@ async fn weathered(seed: u64) {
     the_report_names_who_cannot_be_read(&stage).await;
 }
 
+/// `respondby reconcile`, as people ask for it.
 async fn the_report_names_who_cannot_be_read(stage: &Stage) {
-    let gaps = watermarks::gaps(&mut stage.db.pool.acquire().await.unwrap()).await.unwrap();
-    let unlisted = |provider: &&ProviderKind| !capabilities(stage, **provider).list;
-    let wanted: BTreeSet<&str> =
-        ProviderKind::ALL.iter().filter(unlisted).map(|provider| merchant_of(*provider)).collect();
-    let named =
-        gaps.iter().filter(|gap| gap.last_poll_error.as_deref().is_some_and(|e| e.contains("no list")));
-    let named: BTreeSet<&str> = named.map(|gap| gap.account.as_str()).collect();
-    assert_eq!(named, wanted);
-    let failed = gaps.iter().filter(|gap| gap.last_poll_error.is_some()).count();
-    assert_eq!(failed, wanted.len(), "whoever can be read was read: {gaps:?}");
-    assert_eq!(gaps.len(), ProviderKind::ALL.len());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_respondby"));
+    command.env_remove("DATABASE_URL").arg("--config").arg(stage.configuration());
+    let done = command.args(["reconcile", "--json"]).output().expect("the command runs");
+    let report: Value = serde_json::from_slice(&done.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&done.stderr)));
+    let accounts = report["accounts"].as_array().unwrap();
+    assert_eq!(accounts.len(), ProviderKind::ALL.len(), "{report}");
+    for provider in ProviderKind::ALL {
+        let can = capabilities(stage, *provider);
+        let name = format!("{provider}/{} ", merchant_of(*provider));
+        let blind = report["blind"].as_array().unwrap().iter();
+        let named = blind.filter(|said| said.as_str().unwrap().starts_with(&name)).count();
+        assert_eq!(named, usize::from(!(can.list && can.fetch)), "{name}: {report}");
+        let account = accounts.iter().find(|gap| gap["provider"] == provider.as_str()).unwrap();
+        assert_eq!(account["last_poll_error"], Value::Null, "{name}: {report}");
+        assert_eq!(account["last_poll_at"].is_string(), can.list, "{name}: {report}");
+    }
 }
 
 #[tokio::test]

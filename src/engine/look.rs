@@ -38,8 +38,7 @@ pub(super) struct Look {
 
 pub(super) fn look(case: &mut Case, now: DateTime<Utc>, out: &mut Outcome) {
     let Some((row, dispute)) = case.open().cloned().zip(case.dispute.clone()) else { return };
-    let margin = policy(case).map_or(DEFAULT_MARGIN, |p| p.safety_margin);
-    let times = Times::of(row.cycle.opened_at, row.cycle.respond_by, margin);
+    let times = times(case, &row);
     let (plan, wake_at) = if case.irreversible().is_some_and(ActionView::may_have_arrived) {
         await_the_record(case, &row, times, now, out)
     } else {
@@ -49,6 +48,17 @@ pub(super) fn look(case: &mut Case, now: DateTime<Utc>, out: &mut Outcome) {
         open.plan = plan;
         open.cycle.wake_at = Some(wake_at);
     }
+}
+
+/// What a look would find now, whatever is on its way.
+pub(super) fn at_once(case: &Case, now: DateTime<Utc>) -> Option<Look> {
+    let (row, dispute) = case.open().zip(case.dispute.as_deref())?;
+    Some(find(case, dispute, row, times(case, row), now))
+}
+
+fn times(case: &Case, row: &CycleRow) -> Times {
+    let margin = policy(case).map_or(DEFAULT_MARGIN, |p| p.safety_margin);
+    Times::of(row.cycle.opened_at, row.cycle.respond_by, margin)
 }
 
 /// A response is on its way and cannot be taken back: nothing is decided any more, and the clock still pages.

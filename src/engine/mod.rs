@@ -15,6 +15,7 @@ mod gate;
 mod look;
 mod pan;
 mod plan;
+mod repeat;
 mod replay;
 mod step;
 mod tell;
@@ -30,6 +31,7 @@ pub use effect::{
 };
 pub use pan::find_card_or_ssn;
 pub use plan::{Answer, Plan};
+pub use repeat::overtaken;
 pub use replay::{Inputs, rebuild};
 pub use step::{Cause, Input, advance, step};
 pub use times::{Times, ladder};

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use respondby::dispute::{CycleState, Event, Source};
-use respondby::engine::{ActionKind, ActionState, Cause, Input};
+use respondby::engine::{ActionKind, ActionState, Cause, Input, overtaken};
 use respondby::providers::Answer;
 use respondby::store::actions::{LeasedAction, Standing};
 use respondby::worker::patience::{self, EarlierCall, RETRY_MAX, RETRY_MIN};
@@ -188,6 +188,14 @@ impl World {
             let standing = later(&acting.action, self.now + RETRY_MIN);
             return self.settle(replica, &acting, &standing);
         };
+        if let Some(sent_at) = action.sent_at
+            && self.sabotage != Sabotage::RepeatsBlindly
+            && let Some(why) =
+                overtaken(&self.store.load(acting.id, acting.account), action.kind, None, self.now)
+        {
+            self.count("repeats overtaken");
+            return self.settle(replica, &acting, &patience::overtaken(sent_at, &why));
+        }
         (action.state, action.sent_at) = (ActionState::Sent, Some(self.now));
         if self.commit(replica, vec![Write::Action(acting.id, action)]) {
             self.send_call(replica, acting);

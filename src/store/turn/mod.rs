@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::dispute::{AccountId, DisputeId, MerchantId};
-use crate::engine::{Applied, Case, Effect, HistoryKind, Input, Outcome, advance};
+use crate::engine::{Applied, Case, Cause, Effect, HistoryKind, Input, Outcome, advance};
 
 pub use lock::dispute as lock_dispute;
 pub use world::{FactsPull, World, set_kill_switch, wake_merchant};
@@ -103,6 +103,18 @@ pub async fn take(
     }
     save::cases(conn, world, &working, now).await?;
     Ok(turned)
+}
+
+/// One dispute as a step would see it, and locked for the caller's transaction; `None` where there is none.
+pub async fn case(
+    conn: &mut PgConnection,
+    world: &World,
+    key: CaseKey,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Case>> {
+    let item = Item { key, input: Input::Look(Cause::Wake), cause: String::new(), delivery_id: None };
+    let (mut working, places) = load::cases(conn, world, &[item], now).await?;
+    Ok(places.first().copied().flatten().map(|at| working.swap_remove(at).case))
 }
 
 fn run(work: &mut Working, item: Item, now: DateTime<Utc>) -> Turned {

@@ -1,6 +1,7 @@
 //! What cannot be taken back: accept and submit. Read, send at most once, read again. Knows the provider's
 //! record and the lease; what the dispute deserves was decided before.
 
+use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
@@ -8,9 +9,10 @@ use super::Task;
 use super::patience::{self, EarlierCall, RETRY_MAX, RETRY_MIN};
 use crate::crash;
 use crate::dispute::{CycleState, Source};
-use crate::engine::ActionState;
+use crate::engine::{ActionState, overtaken};
 use crate::providers::{Answer, CallLog, Record};
 use crate::store::actions::{self, Standing};
+use crate::store::turn::{self, CaseKey};
 use crate::worker::read::{self, Looked};
 
 /// What became of a call that was to be made.
@@ -46,19 +48,33 @@ impl Task<'_> {
             Ok(documents) => documents,
             Err(why) => return Ok(Sent::NotAtAll(Standing::Refused { why })),
         };
-        let now = self.now();
-        let go = {
-            let mut conn = self.shop.pool.acquire().await?;
-            actions::mark_sent(&mut conn, self.action, now).await?
-        };
-        if !go {
-            let why = "not sent: the lease, the plan or the kill switch changed";
-            return Ok(Sent::NotAtAll(self.later(now + RETRY_MIN, why)));
+        if let Some(standing) = self.mark_sent().await.context("marking an action as sent")? {
+            return Ok(Sent::NotAtAll(standing));
         }
         crash::point("act.sent");
         let answer = self.call(&documents, logs).await;
         crash::point("act.answered");
         Ok(Sent::Answered(answer))
+    }
+
+    /// The last gate. A call that was made before is decided anew first, in the same transaction: while it was on its
+    /// way nothing could be taken back. `None`: go.
+    async fn mark_sent(&self) -> sqlx::Result<Option<Standing>> {
+        let (action, now) = (self.action, self.now());
+        let mut tx = self.shop.pool.begin().await?;
+        if let Some(sent_at) = action.sent_at {
+            let key = CaseKey::Id { merchant_id: action.merchant_id, dispute_id: action.dispute_id };
+            let case = turn::case(&mut tx, &self.shop.world, key, now).await?;
+            let packet = self.around.packet.as_ref();
+            let overtaken = case.and_then(|case| overtaken(&case, action.kind, packet, now));
+            if let Some(why) = overtaken {
+                return Ok(Some(patience::overtaken(sent_at, &why)));
+            }
+        }
+        let go = actions::mark_sent(&mut tx, action, now).await?;
+        tx.commit().await?;
+        let why = "not sent: the lease, the plan or the kill switch changed";
+        Ok((!go).then(|| self.later(now + RETRY_MIN, why)))
     }
 
     /// What the provider's record already settles; `None` when it asks for a response still.

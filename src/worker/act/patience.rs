@@ -75,6 +75,12 @@ pub fn wait_for_earlier_call(
     }
 }
 
+/// What is to be done is otherwise now than when the call was made at `sent_at`. It is not repeated; once the record
+/// has proved that it had no effect, it is decided anew.
+pub fn overtaken(sent_at: DateTime<Utc>, why: &str) -> Standing {
+    Standing::Unknown { due_at: sent_at + PROVED, why: format!("not repeated: {why}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -260,6 +260,52 @@ async fn what_changed_while_a_call_was_on_its_way_counts_once_the_call_has_had_n
     stage.uphold().await;
 }
 
+/// What may come while nobody knows whether a call has arrived.
+#[derive(Debug, Clone, Copy)]
+enum Meanwhile {
+    OtherRules,
+    Refund,
+}
+
+#[tokio::test]
+async fn a_call_of_unknown_outcome_is_decided_anew_before_it_is_repeated() {
+    let cases =
+        [STRIPE, RAZORPAY].into_iter().flat_map(|p| [(p, Meanwhile::OtherRules), (p, Meanwhile::Refund)]);
+    for (provider, meanwhile) in cases {
+        let mut stage = Stage::new().await;
+        let dispute_ref = stage.open(fraud(provider, hours(96))).await;
+        let lost = Trouble::TimeOutBeforeEffect { hold_ms: 0 };
+        stage.control.add_api_fault(ApiFault::once(provider, Operation::DisputeAccept, lost));
+        stage.advance(hours(1)).await;
+        assert_eq!(stage.action(&dispute_ref, "accept").await, "unknown", "{provider} {meanwhile:?}");
+        match meanwhile {
+            Meanwhile::OtherRules => {
+                let hold = RULES.replace("accept = { after = \"1h\" }", "hold = { why = \"not any more\" }");
+                stage.publish(provider, &hold).await;
+            }
+            // What news of it leaves. No stand-in tells a refund of what is charged back already.
+            Meanwhile::Refund => {
+                let known = sqlx::query("update disputes set refunded = true where dispute_ref = $1")
+                    .bind(&dispute_ref)
+                    .execute(&stage.db.pool)
+                    .await
+                    .unwrap();
+                assert_eq!(known.rows_affected(), 1);
+            }
+        }
+        stage.advance(hours(3)).await;
+        let effects = stage.control.ledger_totals().effective_per_round_max;
+        assert_eq!(effects, 0, "{provider} {meanwhile:?}: repeated without a decision");
+        assert_eq!(stage.action(&dispute_ref, "accept").await, "cancelled", "{provider} {meanwhile:?}");
+        let history = stage.history(&dispute_ref).await;
+        let why = |e: &&respondby::store::disputes::Entry| {
+            e.kind == "action_unknown"
+                && e.detail["why"].as_str().is_some_and(|w| w.starts_with("not repeated"))
+        };
+        assert_eq!(history.iter().filter(why).count(), 1, "{provider} {meanwhile:?}: and says so once");
+    }
+}
+
 #[tokio::test]
 async fn a_failure_saved_under_a_key_does_not_keep_evidence_from_being_put_with_the_provider() {
     let mut stage = Stage::new().await;

@@ -54,6 +54,22 @@ fn record(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc
     cycles::settle(case, before.as_deref(), moved, event, snapshot, now, out);
     if !changed && out.effects.is_empty() && out.history.is_empty() {
         out.applied = Applied::Unchanged;
+        // What is kept nowhere moves nothing that a replay would have to know of.
+        if is_read(event.source) {
+            case.dispute = before;
+            case.read_as_of = case.read_as_of.max(Some(event.as_of));
+        }
+    } else if changed && case.read_as_of > Some(event.as_of) {
+        // A later read said otherwise: it lagged, or this was overtaken. The provider is asked which.
+        case.check_at = Some(now);
+    }
+}
+
+/// Asked for by us, and kept only for what it changed. A webhook is kept whatever it says.
+fn is_read(source: Source) -> bool {
+    match source {
+        Source::Poll | Source::ReadBack | Source::Receipt => true,
+        Source::Webhook => false,
     }
 }
 

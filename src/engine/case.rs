@@ -118,6 +118,9 @@ pub struct Case {
     pub actions: Vec<ActionView>,
     /// When the dispute's record is to be fetched for its own sake.
     pub check_at: Option<DateTime<Utc>>,
+    /// The provider's time of the newest read that told nothing new. Such a read is no news and is kept nowhere; it
+    /// says only that older news which differs may have been overtaken, or the read have lagged.
+    pub read_as_of: Option<DateTime<Utc>>,
 }
 
 impl Case {

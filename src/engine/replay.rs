@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{AccountView, Case, Input, MerchantView, step};
-use crate::dispute::{Cycle, Dispute, DisputeId, Event};
+use crate::dispute::{Cycle, Dispute, DisputeId, Event, Source};
 use crate::evidence::{EvidenceSet, Packet};
 use crate::rules::{Context, Customer, Ruleset, Trace, Verdict};
 
 /// The dispute that these events make, whoever decided what meanwhile. Sorted by the provider's own time, then
-/// by arrival, as given.
+/// by arrival, as given. Reads among them are those that were believed: a read that was doubted is no news.
 pub fn rebuild(
     account: &Arc<AccountView>,
     (merchant_id, dispute_id): (i64, DisputeId),
@@ -21,6 +21,13 @@ pub fn rebuild(
     now: DateTime<Utc>,
 ) -> Option<Dispute> {
     events.sort_by_key(|event| event.as_of);
+    for event in &mut events {
+        // News that came too late for it now stands before it, and it is not to be doubted for that.
+        event.source = match event.source {
+            Source::Poll | Source::ReadBack | Source::Receipt => Source::Receipt,
+            Source::Webhook => Source::Webhook,
+        };
+    }
     let merchant =
         MerchantView { merchant_id, name: String::new(), killed: false, ruleset: None, facts_pull: false };
     let blank = Case {
@@ -37,6 +44,7 @@ pub fn rebuild(
         customer: Customer::default(),
         actions: Vec::new(),
         check_at: None,
+        read_as_of: None,
     };
     let case = events.into_iter().fold(blank, |case, event| step(case, &Input::News(Box::new(event)), now).0);
     case.dispute.map(Arc::unwrap_or_clone)

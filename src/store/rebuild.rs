@@ -53,8 +53,8 @@ fn differs(live: &Dispute, rebuilt: &Dispute) -> String {
     format!("{}: {}", live.dispute_ref, told.join("; "))
 }
 
-/// What no delivery carries is taken from the live row: the instant of a read that said nothing new, the
-/// customer as facts name them, the sibling it follows.
+/// What no delivery carries is taken from the live row: which of two records that say the same was the first to say
+/// it, the customer as facts name them, the sibling it follows.
 fn comparable(rebuilt: &Dispute, live: &Dispute) -> Dispute {
     Dispute {
         as_of: live.as_of,
@@ -69,7 +69,7 @@ async fn all_events(conn: &mut PgConnection, world: &World) -> sqlx::Result<BTre
         "select d.merchant_id, d.account_id, a.provider, d.source, d.received_at, d.claimed_at, d.body
          from deliveries d
          join accounts a on a.merchant_id = d.merchant_id and a.account_id = d.account_id
-         where d.state = 'settled'
+         where d.state = 'settled' and d.outcome <> 'doubtful'
          order by d.received_at, d.delivery_id",
     )
     .fetch_all(conn)

@@ -242,6 +242,7 @@ create table disputes (
     follows_ref text,
     seen_at timestamp with time zone not null,
     check_at timestamp with time zone,
+    read_as_of timestamp with time zone,
     constraint disputes_amount_not_negative CHECK ((amount_minor >= 0)),
     constraint disputes_closed_when CHECK (((status = ANY (ARRAY['needs_response'::text, 'under_review'::text])) = (closed_at IS NULL))),
     constraint disputes_pkey PRIMARY KEY (merchant_id, dispute_id),

@@ -80,7 +80,7 @@ impl World {
             key: webhook.key.clone(),
             body: webhook.body.clone(),
             state: Settled::Kept,
-            stale: false,
+            doubted: false,
         };
         if self.store.keys.contains(&delivery.key) {
             self.count("webhooks doubled");

@@ -44,8 +44,8 @@ pub struct Delivery {
     pub key: String,
     pub body: Body,
     pub state: Settled,
-    /// Newer news was known already when this was read.
-    pub stale: bool,
+    /// A read that was not believed.
+    pub doubted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -110,6 +110,7 @@ pub struct CaseRow {
     pub account: usize,
     pub dispute: Dispute,
     pub check_at: Option<DateTime<Utc>>,
+    pub read_as_of: Option<DateTime<Utc>>,
     pub cycles: Vec<CycleRow>,
     pub actions: Vec<Action>,
     pub attached: Arc<Packet>,
@@ -169,7 +170,6 @@ pub enum Write {
     Action(Id, Action),
     Keep(Delivery),
     Settle(usize, Settled),
-    Stale(usize),
     Raise(Id, Box<Alert>, DateTime<Utc>),
     Alert((Id, String), Box<AlertRow>),
     Resolve(Id, i32),
@@ -277,6 +277,7 @@ impl Store {
             customer: Customer::default(),
             actions: actions.map(view).collect(),
             check_at: row.and_then(|row| row.check_at),
+            read_as_of: row.and_then(|row| row.read_as_of),
         }
     }
 
@@ -317,7 +318,6 @@ impl Store {
                     self.deliveries[at].state = state;
                     self.waiting.remove(&at);
                 }
-                Write::Stale(at) => self.deliveries[at].stale = true,
                 Write::Fetch(key, Some(fetch)) => _ = self.fetches.insert(key, fetch),
                 Write::Fetch(key, None) => _ = self.fetches.remove(&key),
                 Write::Watermark(account, mark) => self.watermarks[account] = mark,

@@ -51,11 +51,12 @@ fn save(
         account,
         dispute: dispute.clone(),
         check_at: None,
+        read_as_of: None,
         cycles: Vec::new(),
         actions: Vec::new(),
         attached: case.attached.clone(),
     });
-    (row.dispute, row.check_at) = (dispute, case.check_at);
+    (row.dispute, row.check_at, row.read_as_of) = (dispute, case.check_at, case.read_as_of);
     for cycle in case.ended.iter().chain(&case.newest) {
         match row.cycles.iter_mut().find(|known| known.cycle.n == cycle.cycle.n) {
             Some(known) => *known = cycle.clone(),

@@ -130,11 +130,9 @@ impl World {
             events.iter_mut().for_each(|(_, event, _)| event.as_of = super::provider::second(self.now));
         }
         events.sort_by_key(|(_, event, _)| event.as_of);
-        let (places, events): (Vec<usize>, Vec<(usize, Event)>) =
-            events.into_iter().map(|(account, event, place)| (place, (account, event))).unzip();
-        let applied = self.take_events(&events, &mut writes);
-        let stale = places.into_iter().zip(applied).filter(|(_, one)| *one == Applied::Stale);
-        writes.extend(stale.map(|(place, _)| Write::Stale(place)));
+        let events: Vec<(usize, Event)> =
+            events.into_iter().map(|(account, event, _)| (account, event)).collect();
+        self.take_events(&events, &mut writes);
         self.commit(replica, writes);
     }
 
@@ -176,12 +174,12 @@ impl World {
         let events: Vec<(usize, Event)> = events.into_iter().map(|event| (account, event)).collect();
         let applied = self.take_events(&events, &mut writes);
         for ((_, event), applied) in events.into_iter().zip(applied) {
-            let worth_it = matches!(applied, Applied::Applied | Applied::Doubtful(_));
-            if worth_it && self.sabotage != Sabotage::KeepsNoReads {
+            let doubted = matches!(applied, Applied::Doubtful(_));
+            if (doubted || applied == Applied::Applied) && self.sabotage != Sabotage::KeepsNoReads {
                 let news = serde_json::to_string(&event.news).expect("news is text, numbers and instants");
                 let key = format!("{}:{}:{news}", event.source, event.as_of.timestamp_micros());
                 let (body, state) = (Body::News(event), Settled::Done);
-                writes.push(Write::Keep(Delivery { account, key, body, state, stale: false }));
+                writes.push(Write::Keep(Delivery { account, key, body, state, doubted }));
             }
         }
         self.commit(replica, writes)

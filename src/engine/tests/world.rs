@@ -172,6 +172,7 @@ pub fn case(rules: Option<&str>, capabilities: &'static Capabilities) -> Case {
         customer: Customer::default(),
         actions: Vec::new(),
         check_at: None,
+        read_as_of: None,
     }
 }
 

@@ -65,6 +65,9 @@ fn ref_key(d: &Dispute) -> CaseKey {
     CaseKey::Ref { merchant_id: d.merchant_id, account_id: d.account_id, dispute_ref: d.dispute_ref.clone() }
 }
 
+/// A dispute's row: what it is, when it is to be read, and when a read last told nothing new.
+type Loaded = (Dispute, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
 /// A case before it is filled.
 struct Draft {
     merchant_id: MerchantId,
@@ -72,13 +75,14 @@ struct Draft {
     dispute_id: DisputeId,
     dispute: Option<Dispute>,
     check_at: Option<DateTime<Utc>>,
+    read_as_of: Option<DateTime<Utc>>,
     /// Every id under which the merchant may have left facts, the most particular last.
     subjects: Vec<String>,
     customer_ref: Option<String>,
 }
 
 impl Draft {
-    fn known((dispute, check_at): (Dispute, Option<DateTime<Utc>>)) -> Self {
+    fn known((dispute, check_at, read_as_of): Loaded) -> Self {
         let refs =
             [dispute.charge_ref.clone(), dispute.payment_ref.clone(), Some(dispute.dispute_ref.clone())];
         Self {
@@ -86,6 +90,7 @@ impl Draft {
             account_id: dispute.account_id,
             dispute_id: dispute.dispute_id,
             check_at,
+            read_as_of,
             subjects: refs.into_iter().flatten().collect(),
             customer_ref: dispute.customer_ref.clone(),
             dispute: Some(dispute),
@@ -103,6 +108,7 @@ impl Draft {
             dispute_id: 0,
             dispute: None,
             check_at: None,
+            read_as_of: None,
             subjects: Vec::new(),
             customer_ref: None,
         })
@@ -119,10 +125,7 @@ impl Draft {
     }
 }
 
-async fn lock_disputes(
-    conn: &mut PgConnection,
-    items: &[Item],
-) -> sqlx::Result<Vec<(Dispute, Option<DateTime<Utc>>)>> {
+async fn lock_disputes(conn: &mut PgConnection, items: &[Item]) -> sqlx::Result<Vec<Loaded>> {
     let unique: HashSet<&CaseKey> = items.iter().map(|item| &item.key).collect();
     let locked = lock::disputes(conn, &unique.into_iter().collect::<Vec<_>>()).await?;
     if locked.is_empty() {
@@ -140,7 +143,9 @@ async fn lock_disputes(
         .bind(column!(locked, |l| l.0))
         .fetch_all(conn)
         .await?;
-    rows.iter().map(|row| Ok((rows::dispute(row)?, row.try_get("check_at")?))).collect()
+    rows.iter()
+        .map(|row| Ok((rows::dispute(row)?, row.try_get("check_at")?, row.try_get("read_as_of")?)))
+        .collect()
 }
 
 async fn number_new(conn: &mut PgConnection, world: &World, drafts: &mut [Draft]) -> sqlx::Result<()> {
@@ -203,6 +208,7 @@ async fn fill(
             customer,
             actions: actions.remove(&key).unwrap_or_default(),
             check_at: draft.check_at,
+            read_as_of: draft.read_as_of,
         };
         working.push(Working { before: case.clone(), case, steps: Vec::new() });
     }

@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use crate::dispute::{Currency, Cycle, Dispute, Money, Reason, RespondBy, UnknownWord};
 use crate::engine::{ActionView, CycleRow};
 
-pub(crate) const DISPUTE_COLUMNS: &str = "merchant_id, dispute_id, account_id, dispute_ref, payment_ref, charge_ref, stage, status, provider_status, amount_minor, currency, category, provider_reason, network_code, network, respond_by, respond_by_kind, opened_at, as_of, closed_at, submissions, evidence_staged, past_due, fee_required, refunded, customer_ref, live, funds_withdrawn_at, funds_reinstated_at, follows_ref, check_at";
+pub(crate) const DISPUTE_COLUMNS: &str = "merchant_id, dispute_id, account_id, dispute_ref, payment_ref, charge_ref, stage, status, provider_status, amount_minor, currency, category, provider_reason, network_code, network, respond_by, respond_by_kind, opened_at, as_of, closed_at, submissions, evidence_staged, past_due, fee_required, refunded, customer_ref, live, funds_withdrawn_at, funds_reinstated_at, follows_ref, check_at, read_as_of";
 
 pub(crate) fn word<T: FromStr<Err = UnknownWord>>(row: &PgRow, column: &str) -> sqlx::Result<T> {
     let text: &str = row.try_get(column)?;

@@ -18,7 +18,10 @@ pub(super) async fn cases(
     working: &[Working],
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let changed = |w: &&Working| w.case.dispute != w.before.dispute || w.case.check_at != w.before.check_at;
+    let changed = |w: &&Working| {
+        let of = |case: &Case| (case.check_at, case.read_as_of);
+        w.case.dispute != w.before.dispute || of(&w.case) != of(&w.before)
+    };
     let cases: Vec<&Case> = working.iter().filter(changed).map(|w| &w.case).collect();
     disputes(conn, &cases, now).await?;
     follow(conn, &cases).await?;
@@ -49,8 +52,8 @@ fn changed_cycles(w: &Working) -> impl Iterator<Item = ChangedCycle<'_>> {
 }
 
 async fn disputes(conn: &mut PgConnection, cases: &[&Case], now: DateTime<Utc>) -> sqlx::Result<()> {
-    let rows: Vec<(&Dispute, Option<DateTime<Utc>>)> =
-        cases.iter().filter_map(|case| Some((case.dispute.as_deref()?, case.check_at))).collect();
+    let rows: Vec<(&Dispute, &Case)> =
+        cases.iter().filter_map(|case| Some((case.dispute.as_deref()?, *case))).collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -88,7 +91,8 @@ async fn disputes(conn: &mut PgConnection, cases: &[&Case], now: DateTime<Utc>) 
         .bind(column!(rows, |r| r.0.live))
         .bind(column!(rows, |r| r.0.funds_withdrawn_at))
         .bind(column!(rows, |r| r.0.funds_reinstated_at))
-        .bind(column!(rows, |r| r.1))
+        .bind(column!(rows, |r| r.1.check_at))
+        .bind(column!(rows, |r| r.1.read_as_of))
         .bind(now)
         .execute(conn)
         .await?;
@@ -137,14 +141,14 @@ const UPSERT_DISPUTES: &str = "
         merchant_id, dispute_id, account_id, dispute_ref, payment_ref, charge_ref, stage, status, provider_status,
         amount_minor, currency, category, provider_reason, network_code, network, respond_by, respond_by_kind,
         opened_at, as_of, closed_at, submissions, evidence_staged, past_due, fee_required, refunded, customer_ref,
-        live, funds_withdrawn_at, funds_reinstated_at, check_at, seen_at)
-    select u.*, $31
+        live, funds_withdrawn_at, funds_reinstated_at, check_at, read_as_of, seen_at)
+    select u.*, $32
     from unnest(
         $1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
         $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
         $16::timestamptz[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[],
         $21::integer[], $22::boolean[], $23::boolean[], $24::boolean[], $25::boolean[], $26::text[],
-        $27::boolean[], $28::timestamptz[], $29::timestamptz[], $30::timestamptz[]) as u
+        $27::boolean[], $28::timestamptz[], $29::timestamptz[], $30::timestamptz[], $31::timestamptz[]) as u
     on conflict (merchant_id, dispute_id) do update set
         payment_ref = excluded.payment_ref,
         charge_ref = excluded.charge_ref,
@@ -172,6 +176,7 @@ const UPSERT_DISPUTES: &str = "
         funds_withdrawn_at = excluded.funds_withdrawn_at,
         funds_reinstated_at = excluded.funds_reinstated_at,
         check_at = excluded.check_at,
+        read_as_of = excluded.read_as_of,
         seen_at = excluded.seen_at";
 
 async fn insert_cycles(conn: &mut PgConnection, rows: &[ChangedCycle<'_>]) -> sqlx::Result<()> {

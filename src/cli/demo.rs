@@ -74,9 +74,10 @@ async fn stay(played: &mut demo::Played, dir: &std::path::Path) -> anyhow::Resul
     println!(
         "             (all commands with this --config live by the demo's clock; no other database does)"
     );
-    println!(
-        "  a dispute  curl {control}/_sandbox/disputes --json '{{\"provider\":\"stripe\",\"amount\":2500}}'"
-    );
+    if let Some(shop) = demo::SHOPS.first() {
+        let order = format!("{{\"provider\":\"{}\",\"amount\":2500}}", shop.provider);
+        println!("  a dispute  curl {control}/_sandbox/disputes --json '{order}'");
+    }
     println!("  an hour on curl {control}/_sandbox/clock --json '{{\"advance_s\":3600}}'");
     if std::env::var_os("DATABASE_URL").is_some() {
         println!("  mind       DATABASE_URL is set in this shell, and commands follow it: unset it first");

@@ -51,6 +51,13 @@ fn summary(config: &Config) -> String {
     let mut lines = vec![format!("the configuration holds together; http.listen = {}", config.http.listen)];
     for account in &config.accounts {
         let secrets = account.webhook_secrets.len();
+        if let Some(via) = account.via.as_ref().filter(|_| secrets == 0) {
+            lines.push(format!(
+                "account {}/{} of {}: reached via {via}, webhooks at /webhooks/{}/{via}",
+                account.provider, account.name, account.merchant, account.provider
+            ));
+            continue;
+        }
         lines.push(format!(
             "account {}/{} of {}: {secrets} webhook secret(s), webhooks at /webhooks/{}/{}",
             account.provider, account.name, account.merchant, account.provider, account.name

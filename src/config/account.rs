@@ -17,6 +17,7 @@ pub(super) fn all(accounts: &[AccountConfig], found: &mut Vec<Mistake>) {
             let message = format!("there is a {} account `{}` above already", account.provider, account.name);
             found.push(mistake(&path("name"), message));
         }
+        connected(accounts, i, &path, found);
         if let Some(message) = webhook_secrets(account) {
             found.push(mistake(&path("webhook_secrets"), message));
         }
@@ -25,8 +26,10 @@ pub(super) fn all(accounts: &[AccountConfig], found: &mut Vec<Mistake>) {
         }
         let credentials: Vec<&str> = account.credentials.keys().map(String::as_str).collect();
         let settings: Vec<&str> = account.settings.keys().map(String::as_str).collect();
-        needs(account, true, &credentials, &path, found);
-        needs(account, false, &settings, &path, found);
+        if account.via.is_none() {
+            needs(account, true, &credentials, &path, found);
+            needs(account, false, &settings, &path, found);
+        }
         for (name, _) in account.settings.iter().filter(|(_, value)| value.trim().is_empty()) {
             found.push(mistake(&path(&format!("settings.{name}")), format!("`{name}` is empty")));
         }
@@ -35,7 +38,7 @@ pub(super) fn all(accounts: &[AccountConfig], found: &mut Vec<Mistake>) {
 
 fn webhook_secrets(account: &AccountConfig) -> Option<String> {
     match (account.provider.webhook_secrets(), account.webhook_secrets.is_empty()) {
-        (WebhookSecrets::Required, true) => Some(
+        (WebhookSecrets::Required, true) if account.via.is_none() => Some(
             "without a webhook secret every delivery of this account is refused: name at least one"
                 .to_owned(),
         ),
@@ -43,8 +46,69 @@ fn webhook_secrets(account: &AccountConfig) -> Option<String> {
             Some(format!("a {} account has no webhook secrets: remove them", account.provider))
         }
         (WebhookSecrets::Required | WebhookSecrets::Optional, false)
-        | (WebhookSecrets::Optional | WebhookSecrets::Unused, true) => None,
+        | (WebhookSecrets::Required | WebhookSecrets::Optional | WebhookSecrets::Unused, true) => None,
     }
+}
+
+/// Whether an account that is reached via another can be, and is told from its siblings.
+fn connected(accounts: &[AccountConfig], i: usize, path: &impl Fn(&str) -> String, found: &mut Vec<Mistake>) {
+    let account = &accounts[i];
+    let provider = account.provider;
+    let mut wrong = |key: &str, message: String| found.push(mistake(&path(key), message));
+    let Some(begins) = provider.connected() else {
+        for (key, _) in [("provider_account", &account.provider_account), ("via", &account.via)]
+            .into_iter()
+            .filter(|(_, value)| value.is_some())
+        {
+            wrong(key, format!("a {provider} account acts for no other: remove `{key}`"));
+        }
+        return;
+    };
+    if let Some(id) = account.provider_account.as_deref().filter(|id| !is_id(id, begins)) {
+        wrong(
+            "provider_account",
+            format!("`{id}` is no id of a {provider} account: they begin with `{begins}`"),
+        );
+    }
+    let Some(via) = &account.via else { return };
+    if account.provider_account.is_none() {
+        wrong(
+            "via",
+            "say with `provider_account` which of the platform's connected accounts it is".to_owned(),
+        );
+    }
+    let own = [("credentials", account.credentials.is_empty()), ("settings", account.settings.is_empty())];
+    for (key, _) in own.into_iter().filter(|(_, empty)| !empty) {
+        wrong(key, format!("calls for it go with what `{via}` has: remove `{key}`"));
+    }
+    let of_provider = || accounts.iter().filter(|other| other.provider == provider);
+    match of_provider().find(|other| other.name == *via) {
+        None => {
+            let names = of_provider().map(|other| other.name.as_str()).filter(|name| *name != account.name);
+            let hint = nearest(via, names);
+            let message = format!("there is no {provider} [[account]] named `{via}`");
+            found.push(Mistake { at: at(&path("via")), or_at: None, message, hint });
+        }
+        Some(platform) if platform.via.is_some() => {
+            wrong("via", format!("`{via}` is reached via another account itself: name the platform's"));
+        }
+        Some(platform) => {
+            let same = |other: &&AccountConfig| other.provider_account == account.provider_account;
+            let siblings = accounts[..i].iter().filter(|a| a.provider == provider && a.via == account.via);
+            let other = siblings.chain([platform]).find(same);
+            if let Some(other) = other.filter(|_| account.provider_account.is_some()) {
+                wrong("provider_account", format!("the account `{}` has it already", other.name));
+            }
+        }
+    }
+}
+
+/// Ids stand in headers and messages.
+fn is_id(id: &str, begins: &str) -> bool {
+    id.len() <= 100
+        && id.strip_prefix(begins).is_some_and(|rest| {
+            !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        })
 }
 
 /// The key it stands under, and what one entry there is called.

@@ -169,6 +169,10 @@ pub struct AccountConfig {
     /// What the account has at its provider that is no secret.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
+    /// The provider's own id of the account.
+    pub provider_account: Option<String>,
+    /// The account whose credentials and webhooks serve this one too: the platform's.
+    pub via: Option<String>,
     pub base_url: Option<String>,
     pub tolerance_s: Option<u32>,
 }

@@ -138,6 +138,7 @@ impl Webhooks {
         let Some(verified) = self.verify(&addressee, delivery, received_at) else {
             return refused();
         };
+        let verified = self.handed_over(verified);
         let provider = verified.provider;
         let kept = self.intake.keep(Arrival::new(&verified, received_at), held.room);
         let (outcome, response) = match tokio::time::timeout_at(until, kept).await {
@@ -157,6 +158,17 @@ impl Webhooks {
         };
         record::deliveries(provider.as_str(), outcome, 1);
         response
+    }
+
+    /// The delivery under the account that it names. Only its receiver's own and those connected to it are looked
+    /// at: what one account's secret proves says nothing of another's. One that is not configured is nobody's, and
+    /// stays with its receiver until it is.
+    fn handed_over(&self, verified: Verified) -> Verified {
+        let named = verified.on_behalf_of().map(|id| self.accounts.named(verified.account_id, id));
+        match named.flatten() {
+            Some(account) => verified.handed_to(&account),
+            None => verified,
+        }
     }
 
     fn acknowledged(&self, provider: ProviderName) -> Response {

@@ -9,28 +9,41 @@ use secrecy::{ExposeSecret, SecretString};
 use super::ProviderName;
 use crate::dispute::{AccountId, MerchantId};
 
-/// Named API credentials: `api_key` for Stripe, `key_id` and `key_secret` for Razorpay.
+/// What an account has at its provider, by the names that the provider's folder states.
 #[derive(Clone, Default)]
-pub struct Credentials(BTreeMap<String, SecretString>);
+pub struct Credentials {
+    entries: BTreeMap<String, SecretString>,
+    acting_for: Option<String>,
+}
 
 impl Credentials {
     pub fn new(entries: impl IntoIterator<Item = (String, SecretString)>) -> Self {
-        Self(entries.into_iter().collect())
+        Self { entries: entries.into_iter().collect(), acting_for: None }
+    }
+
+    /// The same, used for an account that is connected to theirs: its id at the provider.
+    pub fn acting_for(self, provider_account: String) -> Self {
+        Self { acting_for: Some(provider_account), ..self }
+    }
+
+    /// For whom calls are, where it is not the account that the credentials belong to.
+    pub fn on_behalf_of(&self) -> Option<&str> {
+        self.acting_for.as_deref()
     }
 
     /// The credential of that name; empty text where the account has none, which the provider refuses.
     pub fn get(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", |s| s.expose_secret())
+        self.entries.get(name).map_or("", |s| s.expose_secret())
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.entries.keys().map(String::as_str)
     }
 }
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.entries.keys()).finish()
     }
 }
 

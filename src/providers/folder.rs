@@ -17,6 +17,10 @@ pub trait Folder: Provider + Sized {
 
     const WEBHOOK_SECRETS: WebhookSecrets;
 
+    /// How the provider's own id of an account begins, where one account can act for others that are connected to
+    /// it: webhooks name whom they are for, and calls say for whom they are. `None` where there is no such thing.
+    const CONNECTED: Option<&'static str> = None;
+
     /// Fails when no client can be built.
     fn start(config: &ProviderConfig, clock: Clock) -> anyhow::Result<Self>;
 

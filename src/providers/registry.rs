@@ -31,6 +31,11 @@ macro_rules! registry {
                 match self { $(Self::$variant => <$provider as Folder>::WEBHOOK_SECRETS,)+ }
             }
 
+            /// How an id of a connected account begins, where there are such accounts.
+            pub const fn connected(self) -> Option<&'static str> {
+                match self { $(Self::$variant => <$provider as Folder>::CONNECTED,)+ }
+            }
+
             fn start(self, config: &ProviderConfig, clock: Clock) -> anyhow::Result<Arc<dyn Provider>> {
                 Ok(match self { $(Self::$variant => Arc::new(<$provider as Folder>::start(config, clock)?),)+ })
             }

@@ -102,6 +102,7 @@ pub struct Verified {
     dedupe_key: String,
     claimed_at: Option<DateTime<Utc>>,
     delivery: Delivery,
+    on_behalf_of: Option<String>,
 }
 
 impl Verified {
@@ -119,7 +120,25 @@ impl Verified {
             dedupe_key,
             claimed_at,
             delivery,
+            on_behalf_of: None,
         }
+    }
+
+    /// For providers whose accounts act for others: whom the body says it is for, as written.
+    pub(in crate::providers) fn naming(self, on_behalf_of: Option<String>) -> Self {
+        Self { on_behalf_of, ..self }
+    }
+
+    /// The provider's id of the account that this is for, where it says so and it is not known to be the account
+    /// that it was verified for.
+    pub fn on_behalf_of(&self) -> Option<&str> {
+        self.on_behalf_of.as_deref()
+    }
+
+    /// Keeps it under the account that it names. `account` is the one that is configured as connected to the
+    /// account it was verified for, or that account itself: nobody else's secret proves anything about it.
+    pub fn handed_to(self, account: &super::Account) -> Self {
+        Self { merchant_id: account.merchant_id, account_id: account.account_id, on_behalf_of: None, ..self }
     }
 
     /// What the provider repeats on redelivery. At most 200 bytes.

@@ -8,8 +8,8 @@ use super::{Shop, Stepped, is_about_a_row, is_collision, is_short_of_locks};
 use crate::dispute::{Event, News, Source};
 use crate::engine::{Applied, Input};
 use crate::observe::record;
-use crate::providers::{Kept, Reading};
-use crate::store::deliveries::{self, Claimed, Settled};
+use crate::providers::{Account, Kept, Reading};
+use crate::store::deliveries::{self, Claimed, Handover, Settled};
 use crate::store::turn::{self, CaseKey, Item, Turned};
 use crate::store::watermarks;
 
@@ -56,6 +56,9 @@ async fn batch(shop: &Shop, limit: i64) -> sqlx::Result<usize> {
     shop.ring_for(&turned);
     if claimed.len() as i64 == limit {
         // There may be more than this loop can take: wake another.
+        shop.bells.apply.ring();
+    }
+    if settled.iter().any(|s| s.outcome == "handed_over") {
         shop.bells.apply.ring();
     }
     if settled.iter().any(|s| s.outcome == "fetching") {
@@ -126,6 +129,14 @@ fn quarantine(claimed: &Claimed, note: String) -> Settled {
     }
 }
 
+fn done(claimed: &Claimed, outcome: &'static str, note: Option<String>) -> Settled {
+    Settled { quarantined: false, outcome, note, ..quarantine(claimed, String::new()) }
+}
+
+fn handover<'c>(claimed: &'c Claimed, account: &Account) -> Handover<'c> {
+    Handover { claimed, merchant_id: account.merchant_id, account_id: account.account_id }
+}
+
 /// Reads every body, takes one turn for all events, and says what each delivery came to.
 async fn digest(
     conn: &mut PgConnection,
@@ -136,13 +147,18 @@ async fn digest(
     let mut settled: Vec<Settled> = Vec::with_capacity(claimed.len());
     let mut items: Vec<(usize, Item)> = Vec::new();
     let mut fetches = Vec::new();
+    let mut handovers = Vec::new();
     for (at, delivery) in claimed.iter().enumerate() {
-        let done = |outcome, note| Settled {
-            quarantined: false,
-            outcome,
-            note,
-            ..quarantine(delivery, String::new())
-        };
+        let done = |outcome, note| done(delivery, outcome, note);
+        if let Some(named) = &delivery.on_behalf_of {
+            let account = shop.accounts.named(delivery.account_id, named);
+            handovers.extend(account.as_deref().map(|account| handover(delivery, account)));
+            settled.push(match account {
+                Some(account) => done("handed_over", Some(format!("it is for {}", account.name))),
+                None => quarantine(delivery, nobody(shop, delivery, named)),
+            });
+            continue;
+        }
         let verdict = match read(shop, delivery) {
             Reading::Events(events) => {
                 items.extend(events.into_iter().map(|event| (at, item(delivery, event))));
@@ -173,6 +189,7 @@ async fn digest(
         settled.push(verdict);
     }
     watermarks::want_fetches(conn, &fetches, now).await?;
+    deliveries::hand_over(conn, &shop.world.ids, &handovers).await?;
     // Oldest news first within the batch; what is out of order across batches the order guard settles.
     items.sort_by_key(|(_, item)| match &item.input {
         Input::News(event) => event.as_of,
@@ -190,6 +207,17 @@ async fn digest(
         };
     }
     Ok((settled, turned))
+}
+
+/// What to do about an account that a delivery names and the configuration does not.
+fn nobody(shop: &Shop, delivery: &Claimed, named: &str) -> String {
+    let receiver = shop.accounts.by_id(delivery.merchant_id, delivery.account_id);
+    let receiver = receiver.map_or_else(|| "its account".to_owned(), |account| account.name.clone());
+    format!(
+        "it is for the connected account `{named}`, and none that is configured is that: add an [[account]] with \
+         provider_account = \"{named}\" and via = \"{receiver}\", restart, and replay this. If `{named}` is \
+         `{receiver}` itself, say so there with provider_account"
+    )
 }
 
 fn read(shop: &Shop, delivery: &Claimed) -> Reading {

@@ -24,12 +24,16 @@ create table accounts (
     credentials bytea not null,
     updated_at timestamp with time zone not null,
     retired_at timestamp with time zone,
+    provider_account text,
+    via text,
     constraint accounts_address_key UNIQUE (provider, name),
     constraint accounts_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(merchant_id),
     constraint accounts_name_shape CHECK ((name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text)),
     constraint accounts_pkey PRIMARY KEY (merchant_id, account_id),
-    constraint accounts_tolerance_sane CHECK (((tolerance_s >= 1) AND (tolerance_s <= 86400)))
+    constraint accounts_tolerance_sane CHECK (((tolerance_s >= 1) AND (tolerance_s <= 86400))),
+    constraint accounts_via_names_one CHECK (((via IS NULL) OR ((provider_account IS NOT NULL) AND (via <> name))))
 );
+CREATE UNIQUE INDEX accounts_connected_key ON public.accounts USING btree (provider, via, provider_account) WHERE ((via IS NOT NULL) AND (retired_at IS NULL));
 
 create table actions (
     merchant_id bigint not null,
@@ -199,6 +203,7 @@ create table deliveries (
     outcome text,
     note text,
     dispute_id bigint,
+    on_behalf_of text,
     constraint deliveries_dedupe_key UNIQUE (merchant_id, account_id, dedupe_key, month),
     constraint deliveries_pkey PRIMARY KEY (merchant_id, delivery_id, month),
     constraint deliveries_settled_how CHECK (((state = 'kept'::text) = (outcome IS NULL))),

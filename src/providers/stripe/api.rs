@@ -22,6 +22,8 @@ type Made<T> = (Answer<T>, Vec<CallLog>);
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
+/// For whom a platform calls (docs.stripe.com/connect/authentication).
+const STRIPE_ACCOUNT: HeaderName = HeaderName::from_static("stripe-account");
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Stripe takes keys of up to 255 characters.
 const KEY_CHARS_MAX: usize = 255;
@@ -241,7 +243,12 @@ impl Stripe {
             return Err(format!("account `{}` {fault} credential `api_key`", account.name));
         }
         let request = self.http.request(method, url).bearer_auth(api_key);
-        Ok(request.header(STRIPE_VERSION, &self.api_version))
+        let request = request.header(STRIPE_VERSION, &self.api_version);
+        match account.credentials.on_behalf_of() {
+            Some(connected) if is_plain_ref(connected) => Ok(request.header(STRIPE_ACCOUNT, connected)),
+            Some(_) => Err(format!("`provider_account` of account `{}` is no id", account.name)),
+            None => Ok(request),
+        }
     }
 
     fn keyed(&self, account: &Account, url: &str, key: &str) -> Result<RequestBuilder, String> {

@@ -93,6 +93,8 @@ impl Folder for Stripe {
 
     const WEBHOOK_SECRETS: WebhookSecrets = WebhookSecrets::Required;
 
+    const CONNECTED: Option<&'static str> = Some("acct_");
+
     fn start(config: &ProviderConfig, clock: Clock) -> anyhow::Result<Self> {
         Ok(Self {
             http: Http::new(TimeOuts::of(config), "request-id", clock.clone())?,

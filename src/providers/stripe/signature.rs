@@ -1,6 +1,6 @@
 //! Who sent a webhook: the `Stripe-Signature` header, `t=<unix>,v1=<hex>[,v1=<hex>…]`, where each `v1` is
 //! HMAC-SHA256 over `<t>.<raw body>` under one of the endpoint's secrets (docs.stripe.com/webhooks). Reads no
-//! more of the body than its id, which names the delivery.
+//! more of the body than its id, which names the delivery, and the account that it is about.
 
 use std::borrow::Cow;
 
@@ -11,6 +11,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
+use super::wire::Loose;
+use crate::providers::http::is_plain_ref;
 use crate::providers::{Account, Delivery, Refusal, Verified, json};
 
 const HEADER: &str = "stripe-signature";
@@ -46,7 +48,8 @@ pub fn verify(delivery: Delivery, account: &Account, now: DateTime<Utc>) -> Resu
     }
     let claimed_at = DateTime::from_timestamp(signed.t_s, 0);
     let key = dedupe_key(&delivery.body);
-    Ok(Verified::new(account, key, claimed_at, delivery))
+    let named = on_behalf_of(&delivery.body);
+    Ok(Verified::new(account, key, claimed_at, delivery).naming(named))
 }
 
 /// A blank secret is no secret: anyone can sign with it.
@@ -147,6 +150,27 @@ fn dedupe_key(body: &[u8]) -> String {
         Ok(OnlyId { id }) if id.len() > ID_BYTES_MAX => format!("id-sha256:{}", digest(id.as_bytes())),
         Ok(OnlyId { id }) => id.into_owned(),
         Err(_) => format!("sha256:{}", digest(body)),
+    }
+}
+
+#[derive(Deserialize)]
+struct OnlyAccount<'a> {
+    #[serde(borrow, default)]
+    account: Loose<'a>,
+    #[serde(borrow, default)]
+    context: Loose<'a>,
+}
+
+/// The connected account that the event is about: `account` of a snapshot event (docs.stripe.com/connect/webhooks),
+/// `context` of a thin one. What is no id is passed on in words, so that nobody is found by it.
+fn on_behalf_of(body: &[u8]) -> Option<String> {
+    let OnlyAccount { account, context } = json::read(body, "the body").ok()?;
+    let named = if account.is_silent() { context } else { account };
+    match &named {
+        Loose::Absent | Loose::Null => None,
+        Loose::Text(id) if is_plain_ref(id) => Some(id.clone().into_owned()),
+        Loose::Text(id) => Some(format!("({})", shown(id))),
+        Loose::Bool(_) | Loose::Int(_) | Loose::Number | Loose::Nested => Some(format!("({})", named.kind())),
     }
 }
 

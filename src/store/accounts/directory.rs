@@ -27,6 +27,8 @@ pub struct AccountDirectory {
 struct Accounts {
     by_address: HashMap<ProviderName, HashMap<String, Arc<Account>>>,
     by_id: BTreeMap<(MerchantId, AccountId), Arc<Account>>,
+    /// By the account that webhooks come to, and the provider's id of the one that they name.
+    named: HashMap<AccountId, HashMap<String, Arc<Account>>>,
     providers: BTreeMap<(MerchantId, AccountId), ProviderName>,
     unusable: Vec<Unusable>,
     version: String,
@@ -47,11 +49,25 @@ struct Row {
     merchant: String,
     provider: String,
     name: String,
+    provider_account: Option<String>,
+    via: Option<String>,
     base_url: Option<String>,
     tolerance_s: i32,
     webhook_secrets: Vec<Vec<u8>>,
     credentials: Vec<u8>,
     retired_at: Option<DateTime<Utc>>,
+}
+
+impl Accounts {
+    fn find(&self, provider: ProviderName, name: &str) -> Option<&Arc<Account>> {
+        self.by_address.get(&provider)?.get(name)
+    }
+
+    /// Whom webhooks for this account may come to: itself, and the one it is reached via.
+    fn receivers(&self, account: &Account, via: Option<&str>) -> impl Iterator<Item = AccountId> + use<> {
+        let platform = via.and_then(|via| self.find(account.provider, via)).map(|p| p.account_id);
+        [Some(account.account_id), platform].into_iter().flatten()
+    }
 }
 
 impl AccountDirectory {
@@ -62,12 +78,18 @@ impl AccountDirectory {
 
     /// The account that webhooks to `/webhooks/{provider}/{name}` are for. Not one that is retired.
     pub fn find(&self, provider: ProviderName, name: &str) -> Option<Arc<Account>> {
-        self.accounts().by_address.get(&provider)?.get(name).cloned()
+        self.accounts().find(provider, name).cloned()
     }
 
     /// The account of that id, unless it is retired or unusable: nothing may be called for it then.
     pub fn by_id(&self, merchant_id: MerchantId, account_id: AccountId) -> Option<Arc<Account>> {
         self.accounts().by_id.get(&(merchant_id, account_id)).cloned()
+    }
+
+    /// The account that a delivery to `receiver` is for, when it names one by the provider's id: one that is reached
+    /// via the receiver, or the receiver itself.
+    pub fn named(&self, receiver: AccountId, provider_account: &str) -> Option<Arc<Account>> {
+        self.accounts().named.get(&receiver)?.get(provider_account).cloned()
     }
 
     /// Whose words the deliveries of an account are in, also when the account is retired.
@@ -127,7 +149,9 @@ impl AccountDirectory {
 
     fn build(&self, version: String, rows: Vec<Row>) -> Accounts {
         let mut accounts = Accounts { version, ..Accounts::default() };
-        for row in rows {
+        // Those that others are reached via come first.
+        let (connected, own): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.via.is_some());
+        for row in own.into_iter().chain(connected) {
             let id = (row.merchant_id, row.account_id);
             let provider = row.provider.parse::<ProviderName>();
             if let Ok(provider) = &provider {
@@ -136,9 +160,14 @@ impl AccountDirectory {
             if row.retired_at.is_some() {
                 continue;
             }
-            match provider.map_err(anyhow::Error::from).and_then(|p| self.unseal(p, &row)) {
+            match provider.map_err(anyhow::Error::from).and_then(|p| self.unseal(p, &row, &accounts)) {
                 Ok(account) => {
                     let account = Arc::new(account);
+                    if let Some(id) = row.provider_account {
+                        for receiver in accounts.receivers(&account, row.via.as_deref()) {
+                            accounts.named.entry(receiver).or_default().insert(id.clone(), account.clone());
+                        }
+                    }
                     let names = accounts.by_address.entry(account.provider).or_default();
                     names.insert(row.name, account.clone());
                     accounts.by_id.insert(id, account);
@@ -153,7 +182,19 @@ impl AccountDirectory {
         accounts
     }
 
-    fn unseal(&self, provider: ProviderName, row: &Row) -> anyhow::Result<Account> {
+    fn unseal(&self, provider: ProviderName, row: &Row, read: &Accounts) -> anyhow::Result<Account> {
+        let platform = match &row.via {
+            Some(via) => Some(read.find(provider, via).with_context(|| {
+                format!("it is reached via {provider}/{via}, which cannot be used either")
+            })?),
+            None => None,
+        };
+        let credentials = match (&platform, &row.provider_account) {
+            (Some(platform), Some(id)) => platform.credentials.clone().acting_for(id.clone()),
+            (Some(_), None) | (None, _) => {
+                open_credentials(&self.key, row).context("the credentials do not open")?
+            }
+        };
         let place = secret_place(row.merchant_id, row.account_id);
         let webhook_secrets = row
             .webhook_secrets
@@ -168,8 +209,8 @@ impl AccountDirectory {
             name: row.name.clone(),
             provider,
             webhook_secrets,
-            credentials: open_credentials(&self.key, row).context("the credentials do not open")?,
-            base_url: row.base_url.clone(),
+            credentials,
+            base_url: row.base_url.clone().or_else(|| platform?.base_url.clone()),
             tolerance_s: i64::from(row.tolerance_s),
         })
     }
@@ -195,8 +236,8 @@ async fn read_version(conn: &mut PgConnection) -> sqlx::Result<String> {
 
 async fn read_rows(conn: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
-        "select a.merchant_id, a.account_id, m.name as merchant, a.provider, a.name, a.base_url, a.tolerance_s,
-             a.webhook_secrets, a.credentials, a.retired_at
+        "select a.merchant_id, a.account_id, m.name as merchant, a.provider, a.name, a.provider_account, a.via,
+             a.base_url, a.tolerance_s, a.webhook_secrets, a.credentials, a.retired_at
          from accounts a
          join merchants m using (merchant_id)
          order by a.merchant_id, a.account_id",

@@ -24,6 +24,10 @@ pub struct ConfiguredAccount {
     pub provider: ProviderName,
     /// The last part of its webhook address. Unique per provider.
     pub name: String,
+    /// The provider's own id of the account.
+    pub provider_account: Option<String>,
+    /// The name of the account of the same provider that reaches this one.
+    pub via: Option<String>,
     pub base_url: Option<String>,
     pub tolerance_s: i32,
     /// Newest first.
@@ -40,6 +44,8 @@ impl From<&AccountConfig> for ConfiguredAccount {
             merchant: account.merchant.clone(),
             provider: account.provider,
             name: account.name.clone(),
+            provider_account: account.provider_account.clone(),
+            via: account.via.clone(),
             base_url: account.base_url.clone(),
             tolerance_s: i32::try_from(account.tolerance_s.unwrap_or(300)).unwrap_or(300),
             webhook_secrets: account.webhook_secrets.iter().map(|s| s.value().clone()).collect(),
@@ -55,6 +61,11 @@ pub enum SyncError {
          `{merchant}`: its disputes cannot change hands. Choose another name for the new merchant's account"
     )]
     OtherMerchant { provider: ProviderName, name: String, owner: String, merchant: String },
+    #[error(
+        "the account `{provider}/{name}` was `{was}` at its provider and the configuration says that it is `{is}`: \
+         its disputes would be mixed with another's. Choose another name for the new one"
+    )]
+    OtherAccount { provider: ProviderName, name: String, was: String, is: String },
     #[error("the configuration names the account `{provider}/{name}` twice: names are unique per provider")]
     NamedTwice { provider: ProviderName, name: String },
     #[error(transparent)]
@@ -74,6 +85,8 @@ struct Stored {
     merchant_id: MerchantId,
     account_id: AccountId,
     merchant: String,
+    provider_account: Option<String>,
+    via: Option<String>,
     base_url: Option<String>,
     tolerance_s: i32,
     webhook_secrets: Vec<Vec<u8>>,
@@ -94,7 +107,11 @@ pub async fn sync(
     sqlx::query("select pg_advisory_xact_lock($1)").bind(TURN).execute(&mut *tx).await?;
     let mut stored = read_stored(&mut tx).await?;
     let mut named = HashSet::new();
-    let mut synced = Synced::default();
+    // First: an account under a new name may be the same one at the provider.
+    let kept: HashSet<_> = configured.iter().map(|a| (a.provider.to_string(), a.name.clone())).collect();
+    let gone = stored.iter().filter(|(address, row)| !row.retired && !kept.contains(*address));
+    let gone: Vec<i64> = gone.map(|(_, row)| row.account_id).collect();
+    let mut synced = Synced { retired: retire(&mut tx, &gone, now).await?, ..Synced::default() };
     for account in configured {
         let address = (account.provider.to_string(), account.name.clone());
         if !named.insert(address.clone()) {
@@ -115,6 +132,16 @@ pub async fn sync(
                     merchant: account.merchant.clone(),
                 });
             }
+            Some(row)
+                if row.provider_account.is_some() && row.provider_account != account.provider_account =>
+            {
+                return Err(SyncError::OtherAccount {
+                    provider: account.provider,
+                    name: account.name.clone(),
+                    was: row.provider_account.unwrap_or_default(),
+                    is: account.provider_account.clone().unwrap_or_else(|| "unsaid".to_owned()),
+                });
+            }
             Some(row) if says(&row, key, account) => {}
             Some(row) => {
                 write(&mut tx, key, account, (row.merchant_id, row.account_id), now).await?;
@@ -122,8 +149,6 @@ pub async fn sync(
             }
         }
     }
-    let gone: Vec<i64> = stored.values().filter(|row| !row.retired).map(|row| row.account_id).collect();
-    synced.retired = retire(&mut tx, &gone, now).await?;
     tx.commit().await?;
     Ok(synced)
 }
@@ -137,8 +162,8 @@ async fn read_stored(conn: &mut PgConnection) -> sqlx::Result<HashMap<(String, S
         stored: Stored,
     }
     let rows: Vec<Row> = sqlx::query_as(
-        "select a.provider, a.name, a.merchant_id, a.account_id, m.name as merchant, a.base_url, a.tolerance_s,
-             a.webhook_secrets, a.credentials, a.retired_at is not null as retired
+        "select a.provider, a.name, a.merchant_id, a.account_id, m.name as merchant, a.provider_account,
+             a.via, a.base_url, a.tolerance_s, a.webhook_secrets, a.credentials, a.retired_at is not null as retired
          from accounts a
          join merchants m using (merchant_id)",
     )
@@ -183,6 +208,8 @@ fn says(row: &Stored, key: &SealingKey, account: &ConfiguredAccount) -> bool {
             .zip(&account.webhook_secrets)
             .all(|(sealed, plain)| opens_to(sealed, place, plain));
     !row.retired
+        && row.provider_account == account.provider_account
+        && row.via == account.via
         && row.base_url == account.base_url
         && row.tolerance_s == account.tolerance_s
         && secrets_say
@@ -212,10 +239,10 @@ async fn write(
     let credentials = seal(key, credentials_place(merchant_id, account_id), &plain_credentials(account));
     sqlx::query(
         "insert into accounts (merchant_id, account_id, provider, name, base_url, tolerance_s, webhook_secrets,
-             credentials, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             credentials, updated_at, provider_account, via)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          on conflict (merchant_id, account_id) do update
-         set base_url = excluded.base_url, tolerance_s = excluded.tolerance_s,
+         set provider_account = excluded.provider_account, via = excluded.via, base_url = excluded.base_url, tolerance_s = excluded.tolerance_s,
              webhook_secrets = excluded.webhook_secrets, credentials = excluded.credentials,
              -- Readers see a change by this, also when the clock was set back.
              updated_at = greatest(excluded.updated_at, accounts.updated_at + interval '1 microsecond'),
@@ -230,6 +257,8 @@ async fn write(
     .bind(secrets)
     .bind(credentials)
     .bind(now)
+    .bind(&account.provider_account)
+    .bind(&account.via)
     .execute(conn)
     .await?;
     Ok(())

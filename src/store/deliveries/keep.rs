@@ -25,6 +25,7 @@ pub struct Arrival {
     claimed_at: Option<DateTime<Utc>>,
     headers: String,
     body: Bytes,
+    on_behalf_of: Option<String>,
 }
 
 impl Arrival {
@@ -39,6 +40,7 @@ impl Arrival {
             claimed_at: verified.claimed_at().filter(|at| (1970..=9999).contains(&at.year())),
             headers: storable_headers(delivery),
             body: delivery.body.clone(),
+            on_behalf_of: verified.on_behalf_of().map(str::to_owned),
         }
     }
 
@@ -140,12 +142,13 @@ async fn insert(conn: &mut PgConnection, ids: &Ids, rows: &[&Arrival]) -> sqlx::
     let month = rows[0].month();
     let kept: HashSet<i64> = sqlx::query_scalar(
         "insert into deliveries (merchant_id, account_id, delivery_id, month, received_at, source, dedupe_key,
-             claimed_at, headers, body, state)
+             claimed_at, headers, body, state, on_behalf_of)
          select i.merchant_id, i.account_id, i.delivery_id, $1, i.received_at, 'webhook', i.dedupe_key,
-             i.claimed_at, i.headers, i.body, 'kept'
+             i.claimed_at, i.headers, i.body, 'kept', i.on_behalf_of
          from unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::text[],
-             $8::timestamptz[], $9::text[], $10::bytea[])
-             as i (merchant_id, account_id, delivery_id, received_at, dedupe_key, claimed_at, headers, body)
+             $8::timestamptz[], $9::text[], $10::bytea[], $11::text[])
+             as i (merchant_id, account_id, delivery_id, received_at, dedupe_key, claimed_at, headers, body,
+                 on_behalf_of)
          where (
              select true from deliveries d
              where d.merchant_id = i.merchant_id and d.account_id = i.account_id
@@ -165,6 +168,7 @@ async fn insert(conn: &mut PgConnection, ids: &Ids, rows: &[&Arrival]) -> sqlx::
     .bind(rows.iter().map(|r| r.claimed_at).collect::<Vec<_>>())
     .bind(rows.iter().map(|r| r.headers.as_str()).collect::<Vec<_>>())
     .bind(rows.iter().map(|r| &r.body[..]).collect::<Vec<_>>())
+    .bind(rows.iter().map(|r| r.on_behalf_of.as_deref()).collect::<Vec<_>>())
     .fetch_all(conn)
     .await?
     .into_iter()

@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, Row};
 
 use crate::dispute::{AccountId, DisputeId, MerchantId};
+use crate::store::ids::Ids;
 
 /// A kept delivery, locked until the transaction ends.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct Claimed {
     pub month: NaiveDate,
     pub received_at: DateTime<Utc>,
     pub body: Vec<u8>,
+    /// The provider's id of the account it is for, where none was configured as it came.
+    pub on_behalf_of: Option<String>,
 }
 
 /// What a delivery came to.
@@ -33,7 +36,7 @@ pub struct Settled {
 /// The oldest kept deliveries that no other worker holds.
 pub async fn claim(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Claimed>> {
     let rows = sqlx::query(
-        "select merchant_id, account_id, delivery_id, month, received_at, body
+        "select merchant_id, account_id, delivery_id, month, received_at, body, on_behalf_of
          from deliveries
          where state = 'kept'
          order by received_at
@@ -52,6 +55,7 @@ pub async fn claim(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Clai
                 month: row.try_get("month")?,
                 received_at: row.try_get("received_at")?,
                 body: row.try_get("body")?,
+                on_behalf_of: row.try_get("on_behalf_of")?,
             })
         })
         .collect()
@@ -89,6 +93,43 @@ pub async fn settle(conn: &mut PgConnection, rows: &[Settled], now: DateTime<Utc
     .bind(rows.iter().map(|r| r.note.as_deref()).collect::<Vec<_>>())
     .bind(rows.iter().map(|r| r.dispute_id).collect::<Vec<_>>())
     .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A delivery that stands under a platform's account, and whose it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Handover<'a> {
+    pub claimed: &'a Claimed,
+    pub merchant_id: MerchantId,
+    pub account_id: AccountId,
+}
+
+/// Keeps each once more, under the account that it is for, to be read there. One that the account has already
+/// stays as it is. The row that is handed over stays too: it says what came, where, and what became of it.
+pub async fn hand_over(conn: &mut PgConnection, ids: &Ids, rows: &[Handover<'_>]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let delivery_ids = ids.take(conn, rows.len()).await?;
+    sqlx::query(
+        "insert into deliveries (merchant_id, account_id, delivery_id, month, received_at, source, dedupe_key,
+             claimed_at, headers, body, state)
+         select u.to_merchant, u.to_account, u.new_id, d.month, d.received_at, d.source, d.dedupe_key,
+             d.claimed_at, d.headers, d.body, 'kept'
+         from unnest($1::bigint[], $2::bigint[], $3::date[], $4::bigint[], $5::bigint[], $6::bigint[])
+             as u (merchant_id, delivery_id, month, to_merchant, to_account, new_id)
+         join deliveries d
+             on d.merchant_id = u.merchant_id and d.delivery_id = u.delivery_id and d.month = u.month
+         on conflict (merchant_id, account_id, dedupe_key, month) do nothing",
+    )
+    .bind(rows.iter().map(|r| r.claimed.merchant_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|r| r.claimed.delivery_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|r| r.claimed.month).collect::<Vec<_>>())
+    .bind(rows.iter().map(|r| r.merchant_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|r| r.account_id).collect::<Vec<_>>())
+    .bind(&delivery_ids)
     .execute(conn)
     .await?;
     Ok(())

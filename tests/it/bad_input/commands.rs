@@ -56,6 +56,15 @@ fn changed<'a>(what: &'a str, from: &str, to: &str) -> Row<'a> {
     configured(what, &ONE_ACCOUNT.replace(from, to))
 }
 
+/// [`ONE_ACCOUNT`] and one that is reached via it, with something else in the place of `from`.
+fn connected<'a>(what: &'a str, from: &str, to: &str) -> Row<'a> {
+    let connected = "[[account]]\nmerchant = \"acme\"\nprovider = \"stripe\"\nname = \"acme-de\"\n\
+                     provider_account = \"acct_7\"\nvia = \"acme-eu\"\n";
+    let text = format!("{ONE_ACCOUNT}{connected}");
+    assert!(from.is_empty() || text.matches(from).count() == 1, "{from}");
+    configured(what, &if from.is_empty() { text } else { text.replace(from, to) })
+}
+
 fn with_variable<'a>(what: &'a str, name: &'a str, value: &str) -> Row<'a> {
     let environment = vec![(name, value.to_owned())];
     Row { environment, ..configured(what, ONE_ACCOUNT) }
@@ -143,6 +152,31 @@ fn a_mistake_in_the_configuration_is_told_with_its_place_and_what_would_be_right
         configured("a provider's address of another kind", "[providers.stripe]\nfiles_url = \"ftp://x\"\n"),
         configured("a provider's number as text", "[providers.stripe]\nread_timeout_ms = \"soon\"\n"),
         configured("a provider that is no table", "[providers]\nstripe = 7\n"),
+        connected("an account reached via another", "", ""),
+        connected("via nobody", "via = \"acme-eu\"", "via = \"acme-ue\""),
+        connected("via itself", "via = \"acme-eu\"", "via = \"acme-de\""),
+        connected("via another, and nobody says who it is", "provider_account = \"acct_7\"\n", ""),
+        connected("an id of something else", "acct_7", "cus_7"),
+        connected(
+            "via another, with a key of its own",
+            "via =",
+            "credentials = { api_key = \"file:secret\" }\nvia =",
+        ),
+        connected(
+            "the platform itself once more",
+            "name = \"acme-eu\"",
+            "name = \"acme-eu\"\nprovider_account = \"acct_7\"",
+        ),
+        connected(
+            "the same account twice",
+            "[[account]]\nmerchant = \"acme\"\nprovider = \"stripe\"\nname = \"acme-de\"",
+            "[[account]]\nmerchant = \"acme\"\nprovider = \"stripe\"\nname = \"acme-fr\"\nvia = \"acme-eu\"\nprovider_account = \"acct_7\"\n[[account]]\nmerchant = \"acme\"\nprovider = \"stripe\"\nname = \"acme-de\"",
+        ),
+        connected(
+            "via where nobody acts for another",
+            "provider = \"stripe\"\nname = \"acme-de\"",
+            "provider = \"razorpay\"\nname = \"acme-de\"",
+        ),
         changed("no tolerance", "\"acme-eu\"", "\"acme-eu\"\ntolerance_s = 1"),
         configured(
             "many at once",

@@ -21,6 +21,8 @@ fn configured(merchant: &str, name: &str, secrets: &[&str]) -> ConfiguredAccount
         merchant: merchant.to_owned(),
         provider: ProviderName::Stripe,
         name: name.to_owned(),
+        provider_account: None,
+        via: None,
         base_url: None,
         tolerance_s: 300,
         webhook_secrets: secrets.iter().map(|s| (*s).into()).collect(),
@@ -115,6 +117,56 @@ async fn an_account_cannot_change_hands_or_be_named_twice() {
     let twice = [configured("acme", "one", &["s"]), configured("acme", "one", &["t"])];
     let error = sync(&mut conn, &ids, &key, &twice, now).await.unwrap_err();
     assert!(matches!(error, SyncError::NamedTwice { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_account_stays_the_one_it_is_at_its_provider() {
+    let db = Database::new().await;
+    let key = SealingKey::generate();
+    let mut conn = db.pool.acquire().await.unwrap();
+    let (ids, now) = (Ids::new(), at("2026-11-20T10:00:00Z"));
+    let connected = |name: &str, id: &str| ConfiguredAccount {
+        provider_account: Some(id.to_owned()),
+        via: Some("platform".to_owned()),
+        credentials: BTreeMap::new(),
+        ..configured("globex", name, &[])
+    };
+    let platform = configured("acme", "platform", &["s"]);
+    let all = [connected("a-shop", "acct_1"), platform.clone()];
+    assert_eq!(sync(&mut conn, &ids, &key, &all, now).await.unwrap().added, 2);
+    let directory = AccountDirectory::new(key.clone());
+    directory.refresh(&mut conn).await.unwrap();
+    let shop =
+        directory.find(ProviderName::Stripe, "a-shop").expect("whatever the order they are written in");
+    assert_eq!(shop.credentials.get("api_key"), "rk_of_the_tests");
+    assert_eq!(shop.credentials.on_behalf_of(), Some("acct_1"));
+    let platform_id = directory.find(ProviderName::Stripe, "platform").unwrap().account_id;
+    let named = |receiver, id: &str| directory.named(receiver, id).map(|a| a.name.clone());
+    assert_eq!(named(platform_id, "acct_1").as_deref(), Some("a-shop"));
+    assert_eq!(named(shop.account_id, "acct_1").as_deref(), Some("a-shop"));
+    assert_eq!((named(platform_id, "acct_2"), named(7, "acct_1")), (None, None));
+
+    let other = [connected("a-shop", "acct_2"), platform.clone()];
+    let error = sync(&mut conn, &ids, &key, &other, now).await.unwrap_err();
+    assert!(
+        matches!(&error, SyncError::OtherAccount { was, is, .. } if was == "acct_1" && is == "acct_2"),
+        "{error}"
+    );
+    // Under another name it is another account here, and takes over what comes.
+    let renamed = [connected("b-shop", "acct_1"), platform];
+    let done = sync(&mut conn, &ids, &key, &renamed, now).await.unwrap();
+    assert_eq!((done.added, done.retired), (1, 1));
+    directory.refresh(&mut conn).await.unwrap();
+    assert_eq!(directory.named(platform_id, "acct_1").map(|a| a.name.clone()).as_deref(), Some("b-shop"));
+
+    // A platform that cannot be used leaves nothing to call with.
+    sqlx::query("update accounts set credentials = '', updated_at = now() where name = 'platform'")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    directory.refresh(&mut conn).await.unwrap();
+    assert!(directory.find(ProviderName::Stripe, "b-shop").is_none());
+    assert_eq!(directory.unusable().len(), 2);
 }
 
 #[tokio::test]

@@ -106,6 +106,8 @@ async fn one_account(pool: &PgPool, clock: &Clock) -> AccountDirectory {
         merchant: "acme".to_owned(),
         provider: ProviderName::Stripe,
         name: "acme-stripe".to_owned(),
+        provider_account: None,
+        via: None,
         base_url: None,
         tolerance_s: 300,
         webhook_secrets: vec![SECRET.into()],

@@ -37,6 +37,29 @@ fn deliver(header: &str, body: &[u8], now: i64) -> Result<Verified, Refusal> {
 }
 
 #[test]
+fn a_connected_account_is_named_by_its_event_and_by_nothing_within() {
+    let named = |body: &str| {
+        let header = sign(SECRET, T, body.as_bytes());
+        deliver(&header, body.as_bytes(), T).unwrap().on_behalf_of().map(str::to_owned)
+    };
+    let rows = [
+        (r#"{"id":"evt_1","account":"acct_7"}"#, Some("acct_7")),
+        (r#"{"id":"evt_1","context":"acct_7"}"#, Some("acct_7")),
+        (r#"{"id":"evt_1","account":"acct_7","context":"acct_8"}"#, Some("acct_7")),
+        (r#"{"id":"evt_1","account":null,"context":null}"#, None),
+        (r#"{"id":"evt_1","data":{"object":{"account":"acct_7"}}}"#, None),
+        // Nobody has an id like these: they wait for a person.
+        (r#"{"id":"evt_1","account":""}"#, Some("()")),
+        (r#"{"id":"evt_1","account":"acct_7 "}"#, Some("(acct_7 )")),
+        (r#"{"id":"evt_1","account":"acct_7\u0000"}"#, Some("(acct_7\\u{0})")),
+        (r#"{"id":"evt_1","account":["acct_7"]}"#, Some("(a list or an object)")),
+    ];
+    for (body, wanted) in rows {
+        assert_eq!(named(body).as_deref(), wanted, "{body}");
+    }
+}
+
+#[test]
 fn every_vector_answers_as_expected() {
     let Vectors { bodies_b64, vectors } = serde_json::from_str(VECTORS).unwrap();
     assert!(vectors.len() >= 40);

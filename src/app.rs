@@ -20,7 +20,8 @@ pub use publish::{ConfiguredRules, configured_rules, publish_rules};
 
 use crate::clock::Clock;
 use crate::config::{Config, Role};
-use crate::http::{self, Intake, Probes, RoleLag, Webhooks, Writers};
+use crate::desk::Desk;
+use crate::http::{self, Api, Intake, Probes, RoleLag, Webhooks, Writers};
 use crate::observe::Metrics;
 use crate::observe::channel::Channels;
 use crate::providers::Registry;
@@ -44,6 +45,7 @@ const MONTHS_EVERY: TimeDelta = TimeDelta::hours(6);
 pub struct Engine {
     pub shop: Shop,
     pub notifier: Arc<Notifier>,
+    pub desk: Desk,
     /// Where webhooks and health are answered.
     pub address: Option<SocketAddr>,
     pub metrics: Metrics,
@@ -77,14 +79,22 @@ pub async fn start(config: &Config, opened: Opened, clock: Clock) -> anyhow::Res
     let shop = shop(config, &opened, clock, ids, registry, directory)?;
     let channels = Arc::new(Channels::new(&config.alerts, shop.clock.clone())?);
     let notifier = Notifier::new(shop.pool.clone(), shop.clock.clone(), channels, &config.alerts);
+    let (stop_http, bells) = (CancellationToken::new(), shop.bells.clone());
+    let rung = Arc::new(move || {
+        bells.act.ring();
+        bells.notify.ring();
+    });
+    let (pool, at, turns) = (shop.pool.clone(), shop.clock.clone(), shop.world.clone());
+    let desk = Desk::new(&config.api, pool, at, turns, rung, stop_http.clone());
     let mut engine = Engine {
+        desk,
         shop,
         notifier: Arc::new(notifier),
         address: None,
         metrics,
         opened,
         writers: None,
-        stop_http: CancellationToken::new(),
+        stop_http,
         stop_worker: CancellationToken::new(),
         http: TaskTracker::new(),
         worker: TaskTracker::new(),
@@ -339,7 +349,8 @@ impl Engine {
         })?;
         self.address = Some(listener.local_addr()?);
         let (http_config, stop) = (config.http.clone(), self.stop_http.clone());
-        let router = http::router(probes, webhooks);
+        let api = takes_in.then(|| Api::new(&config.http, &config.api, self.desk.clone()));
+        let router = http::router(probes, webhooks, api);
         self.http.spawn(async move { http::serve(listener, router, &http_config, stop).await });
         Ok(())
     }

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod crash;
 pub mod demo;
+pub mod desk;
 pub mod dispute;
 pub mod engine;
 pub mod evidence;

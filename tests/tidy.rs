@@ -24,7 +24,12 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("config", "providers dispute alerts standard_webhooks"),
     ("observe", "alerts dispute config clock providers standard_webhooks"),
     ("store", "dispute evidence rules engine providers config clock alerts observe crash"),
-    ("http", "dispute evidence engine providers store config clock alerts observe standard_webhooks crash"),
+    // Above the database and below the protocols, which all come to it.
+    ("desk", "dispute evidence engine providers store config clock observe"),
+    (
+        "http",
+        "dispute evidence engine providers store config clock alerts observe standard_webhooks crash desk",
+    ),
     (
         "worker",
         "dispute evidence rules engine providers store config clock alerts observe standard_webhooks crash",

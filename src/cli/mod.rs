@@ -10,6 +10,7 @@ mod disputes;
 mod doctor;
 mod evidence;
 mod facts;
+mod keys;
 mod kill;
 mod migrate;
 mod output;
@@ -65,6 +66,8 @@ enum Command {
     Evidence(evidence::Args),
     /// What the merchant knows of an order.
     Facts(facts::Args),
+    /// Keys that let a merchant's own programs in.
+    Keys(keys::Args),
     /// Stop everything irreversible for a merchant, or let it go on.
     Kill(kill::Args),
     /// Bring the database's schema up to date.
@@ -106,6 +109,7 @@ pub async fn run() -> ExitCode {
         Command::Doctor(args) => doctor::run(args, &globals).await,
         Command::Evidence(args) => evidence::run(args, &globals).await,
         Command::Facts(args) => facts::run(args, &globals).await,
+        Command::Keys(args) => keys::run(args, &globals).await,
         Command::Kill(args) => kill::run(args, &globals).await,
         Command::Migrate(args) => migrate::run(args, &globals).await,
         Command::Demo(args) => demo::run(args, &globals).await,

@@ -30,6 +30,7 @@ pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 pub struct Config {
     pub database: DatabaseConfig,
     pub http: HttpConfig,
+    pub api: ApiConfig,
     pub intake: IntakeConfig,
     pub worker: WorkerConfig,
     pub reconcile: ReconcileConfig,

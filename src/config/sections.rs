@@ -40,6 +40,14 @@ pub struct HttpConfig {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct ApiConfig {
+    pub calls_per_minute: u32,
+    pub calls_at_once: u32,
+    pub wait_ms_max: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IntakeConfig {
     pub writers: usize,
     pub batch_max: usize,

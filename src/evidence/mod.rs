@@ -6,6 +6,7 @@ mod field;
 mod moment;
 mod packet;
 mod placeholder;
+mod spelling;
 pub mod template;
 
 pub use document::{Document, FileRef, Sending};
@@ -13,3 +14,4 @@ pub use field::{Field, FieldKind};
 pub use moment::Moment;
 pub use packet::{EvidenceSet, Packet};
 pub use placeholder::is_step;
+pub use spelling::spelled;

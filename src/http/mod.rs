@@ -1,14 +1,16 @@
-//! The surface: webhooks in, health out. A webhook is verified and kept before it is answered; what it means
-//! is nobody's business here. Knows the providers' `verify`, the directory of accounts and the queue to the
-//! database; never rules, disputes or the worker.
+//! The surface: webhooks in, questions and orders in, health out. A webhook is verified and kept before it is
+//! answered; what it means is nobody's business here. Knows the providers' `verify`, the directory of accounts,
+//! the queue to the database and the desk; never rules or the worker.
 
 mod answer;
+mod api;
 mod body;
 mod health;
 mod intake;
 mod server;
 mod webhook;
 
+pub use api::Api;
 pub use health::{Probes, Role, RoleLag};
 pub use intake::{Intake, NotKept, Writers};
 pub use server::serve;
@@ -23,8 +25,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// Every route. Without `webhooks` (a process that does no intake) only health is answered.
-pub fn router(probes: Probes, webhooks: Option<Webhooks>) -> Router {
+/// Every route. Without `webhooks` and `api` (a process that does no intake) only health is answered.
+pub fn router(probes: Probes, webhooks: Option<Webhooks>, api: Option<Api>) -> Router {
     let health = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -37,6 +39,10 @@ pub fn router(probes: Probes, webhooks: Option<Webhooks>) -> Router {
                 .with_state(Arc::new(webhooks)),
         ),
         None => health,
+    };
+    let router = match api {
+        Some(api) => router.merge(api::router(api)),
+        None => router,
     };
     router
         .fallback(|| async { answer::counted("none", answer::problem(StatusCode::NOT_FOUND)) })

@@ -276,7 +276,7 @@ fn no_body(why: NoBody) -> Response {
 
 /// Whether the body is said to be JSON. Every provider says so; one that says nothing is judged by its
 /// signature alone.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return true };
     let media_type = value.to_str().map_or("", |v| v.split(';').next().unwrap_or(""));
     let media_type = media_type.trim().to_ascii_lowercase();

@@ -19,6 +19,7 @@ pub struct Line {
     pub account: String,
     pub dispute_id: DisputeId,
     pub dispute_ref: String,
+    pub payment_ref: Option<String>,
     pub stage: Stage,
     pub status: Status,
     pub provider_status: String,
@@ -60,8 +61,8 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<Vec<
     let rows = sqlx::query(
         "select d.merchant_id, m.name as merchant, a.provider, a.name as account, d.dispute_id, d.dispute_ref, d.stage,
              d.status, d.provider_status, d.amount_minor, d.currency, d.category, d.network_code, d.opened_at,
-             c.n, c.state as cycle_state, c.respond_by, c.plan_kind, c.rule_id, c.act_at, c.wake_at, c.page_at,
-             c.paged_at, c.response, c.answered_at, c.plan
+             d.payment_ref, c.n, c.state as cycle_state, c.respond_by, c.plan_kind, c.rule_id, c.act_at, c.wake_at,
+             c.page_at, c.paged_at, c.response, c.answered_at, c.plan
          from disputes d
          join merchants m on m.merchant_id = d.merchant_id
          join accounts a on a.merchant_id = d.merchant_id and a.account_id = d.account_id
@@ -83,6 +84,66 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<Vec<
     rows.iter().map(line).collect()
 }
 
+/// Which of a merchant's disputes are wanted; all of them by default.
+#[derive(Debug, Clone, Default)]
+pub struct PageFilter {
+    /// Begin after this one.
+    pub after: Option<DisputeId>,
+    pub dispute_id: Option<DisputeId>,
+    /// Only disputes in which a response is owed.
+    pub open: bool,
+    pub status: Option<Status>,
+    pub stage: Option<Stage>,
+    pub provider: Option<String>,
+    pub account: Option<String>,
+    pub payment_ref: Option<String>,
+    pub limit: i64,
+}
+
+/// One merchant's disputes, those that we came to know last first.
+pub async fn page(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    filter: &PageFilter,
+) -> sqlx::Result<Vec<Line>> {
+    let rows = sqlx::query(
+        "select d.merchant_id, m.name as merchant, a.provider, a.name as account, d.dispute_id, d.dispute_ref, d.stage,
+             d.status, d.provider_status, d.amount_minor, d.currency, d.category, d.network_code, d.opened_at,
+             d.payment_ref, c.n, c.state as cycle_state, c.respond_by, c.plan_kind, c.rule_id, c.act_at, c.wake_at,
+             c.page_at, c.paged_at, c.response, c.answered_at, c.plan
+         from disputes d
+         join merchants m on m.merchant_id = d.merchant_id
+         join accounts a on a.merchant_id = d.merchant_id and a.account_id = d.account_id
+         left join lateral (
+             select * from cycles where merchant_id = d.merchant_id and dispute_id = d.dispute_id order by n desc limit 1
+         ) c on true
+         where d.merchant_id = $1
+             and ($2::bigint is null or d.dispute_id < $2)
+             and ($3::bigint is null or d.dispute_id = $3)
+             and (not $4 or c.state = 'open')
+             and ($5::text is null or d.status = $5)
+             and ($6::text is null or d.stage = $6)
+             and ($7::text is null or a.provider = $7)
+             and ($8::text is null or a.name = $8)
+             and ($9::text is null or d.payment_ref = $9)
+         order by d.dispute_id desc
+         limit $10",
+    )
+    .bind(merchant_id)
+    .bind(filter.after)
+    .bind(filter.dispute_id)
+    .bind(filter.open)
+    .bind(filter.status.map(|s| s.as_str()))
+    .bind(filter.stage.map(|s| s.as_str()))
+    .bind(filter.provider.as_deref())
+    .bind(filter.account.as_deref())
+    .bind(filter.payment_ref.as_deref())
+    .bind(filter.limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(line).collect()
+}
+
 fn line(row: &PgRow) -> sqlx::Result<Line> {
     let currency = Currency::parse(row.try_get("currency")?).map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
     Ok(Line {
@@ -92,6 +153,7 @@ fn line(row: &PgRow) -> sqlx::Result<Line> {
         account: row.try_get("account")?,
         dispute_id: row.try_get("dispute_id")?,
         dispute_ref: row.try_get("dispute_ref")?,
+        payment_ref: row.try_get("payment_ref")?,
         stage: word(row, "stage")?,
         status: word(row, "status")?,
         provider_status: row.try_get("provider_status")?,

@@ -341,6 +341,28 @@ pub async fn named(conn: &mut PgConnection, word: &str) -> sqlx::Result<Vec<Name
     .await
 }
 
+/// The same among one merchant's disputes.
+pub async fn named_of(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    word: &str,
+) -> sqlx::Result<Vec<Named>> {
+    sqlx::query_as(
+        "select d.merchant_id, m.name as merchant, d.dispute_id, d.account_id, p.provider, p.name as account,
+            d.dispute_ref
+        from accounts p
+        join merchants m on m.merchant_id = p.merchant_id
+        join disputes d on d.merchant_id = p.merchant_id and d.account_id = p.account_id
+        where p.merchant_id = $1 and (d.dispute_ref = $2 or d.dispute_id = $3)
+        order by d.dispute_id",
+    )
+    .bind(merchant_id)
+    .bind(word)
+    .bind(word.parse::<i64>().ok())
+    .fetch_all(conn)
+    .await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

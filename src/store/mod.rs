@@ -5,6 +5,8 @@
 pub mod accounts;
 pub mod actions;
 pub mod alerts;
+pub mod api_keys;
+pub mod api_orders;
 mod connect;
 pub mod cycles;
 pub mod deliveries;

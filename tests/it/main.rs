@@ -4,6 +4,7 @@ mod demo;
 mod support;
 
 mod alerts;
+mod api;
 mod bad_input;
 mod cli;
 mod commands;

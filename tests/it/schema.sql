@@ -126,6 +126,47 @@ CREATE INDEX alerts_folded ON public.alerts USING btree (merchant_id, digest_id)
 CREATE INDEX alerts_next ON public.alerts USING btree (next_at) WHERE (next_at IS NOT NULL);
 CREATE INDEX alerts_open ON public.alerts USING btree (merchant_id, dispute_id) WHERE (state = ANY (ARRAY['raised'::text, 'sent'::text]));
 
+create table api_keys (
+    merchant_id bigint not null,
+    key_id bigint not null,
+    name text not null,
+    digest bytea not null,
+    scopes text[] not null,
+    created_at timestamp with time zone not null,
+    created_by text not null,
+    used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    revoked_by text,
+    constraint api_keys_digest_is_sha256 CHECK ((octet_length(digest) = 32)),
+    constraint api_keys_digest_key UNIQUE (merchant_id, digest),
+    constraint api_keys_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(merchant_id),
+    constraint api_keys_name_shape CHECK ((name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text)),
+    constraint api_keys_pkey PRIMARY KEY (merchant_id, key_id),
+    constraint api_keys_revoked_by CHECK (((revoked_at IS NULL) = (revoked_by IS NULL))),
+    constraint api_keys_scopes_known CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['disputes:read'::text, 'disputes:write'::text])))
+);
+CREATE UNIQUE INDEX api_keys_one_of_a_name ON public.api_keys USING btree (merchant_id, name) WHERE (revoked_at IS NULL);
+
+create table api_orders (
+    merchant_id bigint not null,
+    order_id bigint not null,
+    key_id bigint not null,
+    idempotency_key text,
+    digest bytea not null,
+    dispute_id bigint not null,
+    cycle_n integer,
+    ordered_at timestamp with time zone not null,
+    answer json,
+    answered_at timestamp with time zone,
+    constraint api_orders_answered_when CHECK (((answer IS NULL) = (answered_at IS NULL))),
+    constraint api_orders_digest_is_sha256 CHECK ((octet_length(digest) = 32)),
+    constraint api_orders_idempotency_key_length CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 255))),
+    constraint api_orders_key_fkey FOREIGN KEY (merchant_id, key_id) REFERENCES api_keys(merchant_id, key_id),
+    constraint api_orders_one_of_a_name UNIQUE (merchant_id, key_id, idempotency_key),
+    constraint api_orders_pkey PRIMARY KEY (merchant_id, order_id)
+);
+CREATE INDEX api_orders_by_dispute ON public.api_orders USING btree (merchant_id, dispute_id, ordered_at);
+
 create table attempts (
     merchant_id bigint not null,
     action_id bigint not null,

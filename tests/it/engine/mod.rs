@@ -10,7 +10,7 @@ mod pulls;
 mod replays;
 mod rows;
 mod rows_people;
-mod stage;
+pub mod stage;
 mod storms;
 mod unread;
 mod upheld;

@@ -127,7 +127,7 @@ async fn health_says_alive_always_and_ready_only_when_it_is() {
     };
     let ask = async |running, path: &str| {
         let request = axum::http::Request::get(path).body(axum::body::Body::empty()).unwrap();
-        let answer = tower::ServiceExt::oneshot(router(probes(running), None), request).await.unwrap();
+        let answer = tower::ServiceExt::oneshot(router(probes(running), None, None), request).await.unwrap();
         let status = answer.status().as_u16();
         let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())

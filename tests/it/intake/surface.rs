@@ -70,7 +70,7 @@ impl Surface {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let app = router(probes, Some(webhooks));
+        let app = router(probes, Some(webhooks), None);
         let serving = tokio::spawn({
             let stop = stop.clone();
             async move { serve(listener, app, &http, stop).await }

@@ -1,0 +1,175 @@
+//! Where merchants' own programs come with questions and orders, whichever protocol they speak. It knows who is
+//! asking, shows nobody another merchant's disputes, and puts an order through a turn as the command line does;
+//! then it waits, for so long as the caller likes, until the provider's record shows what became of it. The
+//! protocols (HTTP, gRPC) know how questions and answers are written, and nothing of all this.
+
+mod caller;
+mod key;
+mod order;
+mod standing;
+mod wish;
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use caller::{Caller, Denied, Lacks};
+pub use key::{NewSecret, Scope};
+pub use order::NotTaken;
+pub use standing::{Standing, Told};
+pub use wish::{Given, Piece, Want, Wish};
+
+use crate::clock::Clock;
+use crate::config::ApiConfig;
+use crate::dispute::DisputeId;
+use crate::store::disputes::{self, ActionLine, CycleLine, Line, PageFilter};
+use crate::store::dossier;
+use crate::store::evidence::{self, Listed, Named};
+use crate::store::turn::World;
+use caller::Gates;
+use order::Ordering;
+
+/// A word that is longer is no id of anybody's.
+const WORD_CHARS_MAX: usize = 255;
+
+/// So many calls may wait for what becomes of their orders at one time.
+const WAITING_MAX: usize = 256;
+
+/// Clones share everything.
+#[derive(Clone)]
+pub struct Desk {
+    pool: PgPool,
+    clock: Clock,
+    world: World,
+    gates: Arc<Gates>,
+    room: Arc<Semaphore>,
+    /// Tells those who carry orders out, if they are in this process, that there may be one.
+    rung: Arc<dyn Fn() + Send + Sync>,
+    /// Nobody waits any longer.
+    stop: CancellationToken,
+}
+
+/// Which dispute a caller means.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Which<'a> {
+    /// The provider's id of the dispute, or ours.
+    pub word: &'a str,
+    /// Where the id alone does not say.
+    pub provider: Option<&'a str>,
+    pub account: Option<&'a str>,
+}
+
+/// The one dispute that was meant, or why there is not one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    One(Named),
+    /// Nobody can tell from outside whether it is another merchant's.
+    None,
+    Several(Vec<Named>),
+}
+
+/// One dispute in full.
+pub struct File {
+    pub line: Line,
+    /// Oldest first.
+    pub cycles: Vec<CycleLine>,
+    pub actions: Vec<ActionLine>,
+    pub evidence: Vec<Listed>,
+}
+
+impl Desk {
+    pub fn new(
+        config: &ApiConfig,
+        pool: PgPool,
+        clock: Clock,
+        world: World,
+        rung: Arc<dyn Fn() + Send + Sync>,
+        stop: CancellationToken,
+    ) -> Self {
+        let room = Arc::new(Semaphore::new(WAITING_MAX));
+        Self { pool, clock, world, gates: Arc::new(Gates::new(config)), room, rung, stop }
+    }
+
+    /// Who shows this key: the value of an `authorization` header, `Bearer KEY` or the key alone.
+    pub async fn authenticate(&self, authorization: &str) -> Result<Caller, Denied> {
+        caller::authenticate(self, authorization).await
+    }
+
+    /// The caller's dispute of that name.
+    ///
+    /// Errors: the database's.
+    pub async fn find(&self, caller: &Caller, which: Which<'_>) -> sqlx::Result<Found> {
+        let odd = |c: char| c.is_control();
+        if which.word.chars().count() > WORD_CHARS_MAX || which.word.chars().any(odd) {
+            return Ok(Found::None);
+        }
+        let mut conn = self.pool.acquire().await?;
+        let mut named = evidence::named_of(&mut conn, caller.merchant_id, which.word).await?;
+        let fits = |wanted: Option<&str>, is: &str| wanted.is_none_or(|w| w == is);
+        named.retain(|n| fits(which.provider, &n.provider) && fits(which.account, &n.account));
+        Ok(match named.len() {
+            0 => Found::None,
+            1 => Found::One(named.remove(0)),
+            _ => Found::Several(named),
+        })
+    }
+
+    /// A dispute as it stands, with everything that was done about it.
+    ///
+    /// Errors: the database's.
+    pub async fn show(&self, named: &Named) -> sqlx::Result<Option<File>> {
+        let (merchant_id, dispute_id) = (named.merchant_id, named.dispute_id);
+        let only = PageFilter { dispute_id: Some(dispute_id), limit: 1, ..PageFilter::default() };
+        let mut conn = self.pool.acquire().await?;
+        let Some(line) = disputes::page(&mut conn, merchant_id, &only).await?.pop() else { return Ok(None) };
+        Ok(Some(File {
+            line,
+            cycles: dossier::cycles(&mut conn, merchant_id, dispute_id).await?,
+            actions: disputes::actions(&mut conn, merchant_id, dispute_id).await?,
+            evidence: evidence::list(&mut conn, merchant_id, dispute_id).await?,
+        }))
+    }
+
+    /// Gives an order, once, and waits until its fate is known, a person is needed, or it is `until`; then tells how it
+    /// stands. `named` must be what [`Desk::find`] said to this caller. An order that repeats one, by the caller's
+    /// own name for it (`idempotency_key`, 1 to 255 characters) or by saying the same again while it stands, is
+    /// not given again.
+    pub async fn order(
+        &self,
+        caller: &Caller,
+        named: &Named,
+        wish: &Wish,
+        idempotency_key: Option<&str>,
+        until: Instant,
+    ) -> Result<Told, NotTaken> {
+        let told = order::carry_out(self, Ordering { caller, named, wish, idempotency_key }, until).await;
+        if let Ok(told) = &told {
+            tracing::info!(
+                dispute.id = named.dispute_id,
+                account.name = named.account,
+                api.key = caller.name,
+                outcome = told.standing.word(),
+                "an order came through the API"
+            );
+        }
+        told
+    }
+
+    /// The caller's disputes, newest first, and where to go on: the id after which the next page begins.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        filter: &PageFilter,
+    ) -> sqlx::Result<(Vec<Line>, Option<DisputeId>)> {
+        let one_more = PageFilter { limit: filter.limit + 1, ..filter.clone() };
+        let mut conn = self.pool.acquire().await?;
+        let mut lines = disputes::page(&mut conn, caller.merchant_id, &one_more).await?;
+        let more = lines.len() as i64 > filter.limit;
+        lines.truncate(usize::try_from(filter.limit).unwrap_or_default());
+        let next = lines.last().filter(|_| more).map(|line| line.dispute_id);
+        Ok((lines, next))
+    }
+}

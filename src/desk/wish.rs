@@ -1,0 +1,137 @@
+//! What a caller wants done with a dispute, checked as far as it can be without looking at the dispute. Pure.
+//! Equal wishes have equal digests, however they were written.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::engine::Command;
+use crate::evidence::Field;
+use crate::store::evidence::{BadEvidence, Form, NewEvidence};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Want {
+    Accept,
+    Defend {
+        /// A template of the rules in force. Without it: what is attached, and what facts give.
+        template: Option<String>,
+        /// The reason code of the defence, for providers that want one.
+        reason: Option<String>,
+        acknowledge_fee: bool,
+    },
+    /// Nothing is to be sent: the evidence is kept for when it is.
+    Keep,
+}
+
+impl Want {
+    pub(super) fn command(&self) -> Option<Command> {
+        match self {
+            Want::Accept => Some(Command::Accept),
+            Want::Defend { template, reason, acknowledge_fee } => Some(Command::Defend {
+                template: template.clone(),
+                reason: reason.clone(),
+                acknowledge_fee: *acknowledge_fee,
+            }),
+            Want::Keep => None,
+        }
+    }
+}
+
+/// A piece of evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Piece {
+    pub field: Field,
+    pub given: Given,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Given {
+    Words(String),
+    /// The provider's id of a file that is already there.
+    ProviderFile(String),
+}
+
+/// Evidence to attach, each field's in place of what it had, and then an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wish {
+    pub want: Want,
+    evidence: Vec<Piece>,
+    /// The part of the amount that is contested, minor units. Only the whole is taken.
+    pub amount_minor: Option<i64>,
+}
+
+impl Wish {
+    pub fn new(want: Want, mut evidence: Vec<Piece>) -> Result<Self, BadEvidence> {
+        // Stable: pieces of one field keep their order.
+        evidence.sort_by_key(|piece| piece.field);
+        for piece in &evidence {
+            piece.new_evidence()?;
+        }
+        Ok(Self { want, evidence, amount_minor: None })
+    }
+
+    pub fn contesting(self, amount_minor: Option<i64>) -> Self {
+        Self { amount_minor, ..self }
+    }
+
+    /// Each piece, and whether it is the first of its field.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (&Piece, bool)> {
+        let before = std::iter::once(None).chain(self.evidence.iter().map(|piece| Some(piece.field)));
+        self.evidence.iter().zip(before).map(|(piece, before)| (piece, before != Some(piece.field)))
+    }
+
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let json = serde_json::to_vec(self).expect("a wish is text, lists and numbers");
+        Sha256::digest(json).into()
+    }
+}
+
+impl Piece {
+    pub(super) fn new_evidence(&self) -> Result<NewEvidence, BadEvidence> {
+        let form = match &self.given {
+            Given::Words(words) => Form::Words(words.clone()),
+            Given::ProviderFile(id) => Form::ProviderFile(id.clone()),
+        };
+        NewEvidence::new(self.field, form)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(field: Field, text: &str) -> Piece {
+        Piece { field, given: Given::Words(text.into()) }
+    }
+
+    fn file(id: &str) -> Piece {
+        Piece { field: Field::Receipt, given: Given::ProviderFile(id.into()) }
+    }
+
+    #[test]
+    fn equal_wishes_have_equal_digests_and_others_have_not() {
+        let wish = |pieces: Vec<Piece>| Wish::new(Want::Keep, pieces).unwrap();
+        let one = wish(vec![words(Field::Summary, "It came."), file("f_1"), file("f_2")]);
+        let same = wish(vec![file("f_1"), words(Field::Summary, "It came."), file("f_2")]);
+        assert_eq!(one.digest(), same.digest());
+        let turned = wish(vec![words(Field::Summary, "It came."), file("f_2"), file("f_1")]);
+        assert_ne!(one.digest(), turned.digest());
+        assert_ne!(one.digest(), one.clone().contesting(Some(1)).digest());
+        assert_ne!(wish(vec![]).digest(), Wish::new(Want::Accept, vec![]).unwrap().digest());
+        let firsts: Vec<bool> = one.pieces().map(|(_, first)| first).collect();
+        assert_eq!(firsts, [true, true, false]);
+    }
+
+    #[test]
+    fn evidence_that_cannot_be_kept_is_refused_before_anything_is_done() {
+        for piece in [
+            words(Field::Summary, " "),
+            words(Field::Summary, "a\0"),
+            words(Field::Receipt, "x"),
+            file("a/b"),
+        ] {
+            assert!(Wish::new(Want::Keep, vec![piece.clone()]).is_err(), "{piece:?}");
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Reads orders: the bodies of `defend`, `accept` and `evidence`. A key that is not known is refused by name, because
+//! what it was meant to say would be left out of something that cannot be undone. Pure.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::problem::Problem;
+use crate::desk::{Given, Piece, Want, Wish};
+use crate::evidence::{Field, FieldKind, spelled};
+use crate::store::evidence::{BadEvidence, Named, WORDS_CHARS_MAX};
+
+/// The fields of the SDK's document, and two of ours.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Defence {
+    dispute_id: Option<String>,
+    reason_code: Option<String>,
+    explanation: Option<String>,
+    /// False: the explanation is kept and nothing is sent. A defence is sent otherwise.
+    submit_evidence: Option<bool>,
+    template: Option<String>,
+    #[serde(default)]
+    acknowledge_fee: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Acceptance {
+    dispute_id: Option<String>,
+}
+
+pub(super) fn defend(body: &[u8], named: &Named) -> Result<Wish, Problem> {
+    let defence: Defence = read(body)?;
+    same_dispute(defence.dispute_id.as_deref(), named)?;
+    let reason = defence.reason_code.map(reason_code).transpose()?;
+    let template = defence.template.map(|name| name_of("template", name)).transpose()?;
+    let words = |text| Piece { field: Field::Summary, given: Given::Words(text) };
+    let want = match defence.submit_evidence {
+        Some(true) | None => Want::Defend { template, reason, acknowledge_fee: defence.acknowledge_fee },
+        Some(false) => Want::Keep,
+    };
+    wish(want, defence.explanation.map(words).into_iter().collect())
+}
+
+pub(super) fn accept(body: &[u8], named: &Named) -> Result<Wish, Problem> {
+    let acceptance: Acceptance = read(if body.trim_ascii().is_empty() { b"{}" } else { body })?;
+    same_dispute(acceptance.dispute_id.as_deref(), named)?;
+    wish(Want::Accept, Vec::new())
+}
+
+/// Evidence as one object under `evidence`, or its fields beside the other keys; sent if `submit` is true or
+/// `action` is `submit`. One of the two has to be there: each document has another default.
+pub(super) fn evidence(body: &[u8], named: &Named) -> Result<Wish, Problem> {
+    let mut keys: Map<String, Value> = read(body)?;
+    let dispute_id = text(&mut keys, "dispute_id")?;
+    same_dispute(dispute_id.as_deref(), named)?;
+    let submit = submits(&mut keys)?;
+    let reason = text(&mut keys, "reason_code")?.map(reason_code).transpose()?;
+    let explanation = text(&mut keys, "explanation")?;
+    let amount_minor = match keys.remove("amount") {
+        None | Some(Value::Null) => None,
+        Some(amount) => Some(
+            amount.as_i64().ok_or_else(|| Problem::invalid("`amount` is a whole number of minor units"))?,
+        ),
+    };
+    let mut pieces = Vec::new();
+    if let Some(explanation) = explanation {
+        pieces.push(Piece { field: Field::Summary, given: Given::Words(explanation) });
+    }
+    match keys.remove("evidence") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(fields)) => fields_of(fields, &mut pieces)?,
+        Some(_) => return Err(Problem::invalid("`evidence` is an object of fields")),
+    }
+    fields_of(keys, &mut pieces)?;
+    let want = match submit {
+        true => Want::Defend { template: None, reason, acknowledge_fee: false },
+        false => Want::Keep,
+    };
+    if want == Want::Keep && pieces.is_empty() {
+        return Err(Problem::invalid("there is no evidence in this draft"));
+    }
+    Ok(wish(want, pieces)?.contesting(amount_minor))
+}
+
+fn submits(keys: &mut Map<String, Value>) -> Result<bool, Problem> {
+    let submit = keys.remove("submit").filter(|v| !v.is_null());
+    let action = keys.remove("action").filter(|v| !v.is_null());
+    let submit = match &submit {
+        None => None,
+        Some(Value::Bool(submit)) => Some(*submit),
+        Some(_) => return Err(Problem::invalid("`submit` is true or false")),
+    };
+    let action = match action.as_ref().map(Value::as_str) {
+        None => None,
+        Some(Some("submit")) => Some(true),
+        Some(Some("draft")) => Some(false),
+        Some(_) => return Err(Problem::invalid("`action` is draft or submit")),
+    };
+    match (submit, action) {
+        (Some(a), Some(b)) if a != b => Err(Problem::invalid("`submit` and `action` contradict each other")),
+        (Some(submit), _) | (None, Some(submit)) => Ok(submit),
+        (None, None) => Err(Problem::invalid(
+            "say whether it is to be sent: `submit` (true or false) or `action` (draft or submit)",
+        )),
+    }
+}
+
+fn fields_of(fields: Map<String, Value>, pieces: &mut Vec<Piece>) -> Result<(), Problem> {
+    // Null is not given, as both documents write it.
+    for (word, value) in fields.into_iter().filter(|(_, value)| !value.is_null()) {
+        if word != "others" {
+            piece(&word, value, pieces)?;
+            continue;
+        }
+        let Value::Array(all) = value else { return Err(Problem::invalid("`others` is a list")) };
+        for other in all {
+            others(other, pieces)?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Other {
+    r#type: String,
+    document_ids: Vec<String>,
+}
+
+/// Documents for which there is no key: under the field their type names, if it is one.
+fn others(other: Value, pieces: &mut Vec<Piece>) -> Result<(), Problem> {
+    let other: Other = serde_json::from_value(other).map_err(|e| {
+        Problem::invalid(format!("`others` holds objects with `type` and `document_ids`: {e}"))
+    })?;
+    let field = spelled(&other.r#type, FieldKind::File).unwrap_or(Field::UncategorizedFile);
+    let ids = other.document_ids.into_iter();
+    pieces.extend(ids.map(|id| Piece { field, given: Given::ProviderFile(id) }));
+    Ok(())
+}
+
+fn piece(word: &str, value: Value, pieces: &mut Vec<Piece>) -> Result<(), Problem> {
+    let field_for = |kind| {
+        spelled(word, kind).ok_or_else(|| {
+            let known = spelled(word, FieldKind::Text).or(spelled(word, FieldKind::File));
+            let shown: String = word.chars().take(64).collect();
+            Problem::invalid(match known.map(Field::kind) {
+                Some(FieldKind::Text) => format!("`{shown}` takes words, and there is a list"),
+                Some(FieldKind::File) => format!("`{shown}` takes the provider's ids of files"),
+                None => format!("`{shown}` is no evidence field"),
+            })
+        })
+    };
+    match value {
+        Value::String(text) => match spelled(word, FieldKind::Text) {
+            Some(field) => pieces.push(Piece { field, given: Given::Words(text) }),
+            None => {
+                let field = field_for(FieldKind::File)?;
+                pieces.push(Piece { field, given: Given::ProviderFile(text) });
+            }
+        },
+        Value::Array(ids) => {
+            let field = field_for(FieldKind::File)?;
+            for id in ids {
+                let Value::String(id) = id else {
+                    return Err(Problem::invalid(format!("`{field}` is a list of ids, which are texts")));
+                };
+                pieces.push(Piece { field, given: Given::ProviderFile(id) });
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
+            // Names the field first, if there is none of that name.
+            field_for(FieldKind::Text).or_else(|_| field_for(FieldKind::File))?;
+            return Err(Problem::invalid(format!("`{word}` is a text or a list of ids")));
+        }
+    }
+    Ok(())
+}
+
+fn wish(want: Want, pieces: Vec<Piece>) -> Result<Wish, Problem> {
+    Wish::new(want, pieces).map_err(|bad| {
+        Problem::invalid(match bad {
+            BadEvidence::WantsWords(field) => format!("`{field}` takes words"),
+            BadEvidence::WantsFile(field) => format!("`{field}` takes the provider's ids of files"),
+            BadEvidence::Empty(field) => {
+                format!("the text for `{field}` is empty: leave it out, or say something")
+            }
+            BadEvidence::TooLong { field, chars } => {
+                format!(
+                    "the text for `{field}` has {chars} characters, and at most {WORDS_CHARS_MAX} are taken"
+                )
+            }
+            BadEvidence::Nul(field) => format!("the text for `{field}` holds a NUL character"),
+            BadEvidence::BadProviderFile(id) => {
+                format!("`{id}` is not a provider's file id: 1 to 255 letters, digits, `_` and `-`")
+            }
+        })
+    })
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut json)
+        .map_err(|e| Problem::invalid(format!("the body is not what is expected here: {e}")))?;
+    json.end().map_err(|e| Problem::invalid(format!("the body goes on after its end: {e}")))?;
+    Ok(read)
+}
+
+fn text(keys: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
+    match keys.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Problem::invalid(format!("`{name}` is a text"))),
+    }
+}
+
+/// A body that names its dispute names the one in the address.
+fn same_dispute(given: Option<&str>, named: &Named) -> Result<(), Problem> {
+    match given {
+        Some(id) if id != named.dispute_ref && id != named.dispute_id.to_string() => {
+            Err(Problem::invalid("`dispute_id` in the body is another than in the address"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Handed on to providers that want one.
+fn reason_code(code: String) -> Result<String, Problem> {
+    name_of("reason_code", code)
+}
+
+fn name_of(what: &str, text: String) -> Result<String, Problem> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    match (1..=64).contains(&text.len()) && text.chars().all(plain) {
+        true => Ok(text),
+        false => Err(Problem::invalid(format!("`{what}` is 1 to 64 letters, digits, `_`, `-` and `.`"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named() -> Named {
+        Named {
+            merchant_id: 1,
+            merchant: "acme".into(),
+            dispute_id: 77,
+            account_id: 10,
+            provider: "any".into(),
+            account: "eu".into(),
+            dispute_ref: "dp_77".into(),
+        }
+    }
+
+    fn file(field: Field, id: &str) -> Piece {
+        Piece { field, given: Given::ProviderFile(id.into()) }
+    }
+
+    fn words(field: Field, text: &str) -> Piece {
+        Piece { field, given: Given::Words(text.into()) }
+    }
+
+    fn sent(reason: Option<&str>) -> Want {
+        Want::Defend { template: None, reason: reason.map(str::to_owned), acknowledge_fee: false }
+    }
+
+    #[test]
+    fn the_fields_of_the_sdk_s_document_are_a_defence() {
+        let body =
+            br#"{"dispute_id": "dp_77", "reason_code": "goods_arrived", "explanation": "It was signed for.",
+            "submit_evidence": true}"#;
+        let wanted =
+            Wish::new(sent(Some("goods_arrived")), vec![words(Field::Summary, "It was signed for.")]);
+        assert_eq!(defend(body, &named()).unwrap(), wanted.unwrap());
+        let kept = defend(br#"{"explanation": "It was.", "submit_evidence": false}"#, &named()).unwrap();
+        assert_eq!(kept.want, Want::Keep);
+        assert_eq!(defend(b"{}", &named()).unwrap().want, sent(None));
+    }
+
+    #[test]
+    fn evidence_is_understood_in_both_documents_words() {
+        let wanted = vec![
+            words(Field::Summary, "It came."),
+            file(Field::ShippingDocumentation, "doc_1"),
+            file(Field::ShippingDocumentation, "doc_2"),
+        ];
+        let nested = br#"{"evidence": {"summary": "It came.", "shipping_documentation": ["doc_1", "doc_2"],
+            "receipt": null}, "submit": false}"#;
+        let flat = br#"{"amount": 500, "summary": "It came.", "shipping_proof": ["doc_1", "doc_2"],
+            "billing_proof": null, "action": "draft"}"#;
+        let kept = Wish::new(Want::Keep, wanted.clone()).unwrap();
+        assert_eq!(evidence(nested, &named()).unwrap(), kept);
+        assert_eq!(evidence(flat, &named()).unwrap(), kept.contesting(Some(500)));
+        let others = br#"{"others": [{"type": "signed_by_both", "document_ids": ["doc_3"]},
+            {"type": "proof_of_service", "document_ids": ["doc_4"]}], "access_activity_log": ["doc_5"],
+            "action": "submit"}"#;
+        let wanted = vec![
+            file(Field::AccessActivityDocumentation, "doc_5"),
+            file(Field::ServiceDocumentation, "doc_4"),
+            file(Field::UncategorizedFile, "doc_3"),
+        ];
+        assert_eq!(evidence(others, &named()).unwrap(), Wish::new(sent(None), wanted).unwrap());
+        let log =
+            evidence(br#"{"evidence": {"access_activity_log": "seen twice"}, "submit": true}"#, &named());
+        assert_eq!(
+            log.unwrap(),
+            Wish::new(sent(None), vec![words(Field::AccessActivityLog, "seen twice")]).unwrap()
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_by_name_and_nothing_is_guessed() {
+        type Read = fn(&[u8], &Named) -> Result<Wish, Problem>;
+        let table: &[(Read, &str, &str)] = &[
+            (defend, "", "not what is expected"),
+            (defend, "[]", "not what is expected"),
+            (defend, "{} {}", "goes on after its end"),
+            (defend, r#"{"reason": "x"}"#, "unknown field `reason`"),
+            (defend, r#"{"reason_code": ""}"#, "`reason_code` is 1 to 64"),
+            (defend, r#"{"reason_code": "a\u0000"}"#, "`reason_code` is 1 to 64"),
+            (defend, r#"{"explanation": ""}"#, "`summary` is empty"),
+            (defend, r#"{"explanation": "a\u0000b"}"#, "NUL"),
+            (defend, r#"{"submit_evidence": "yes"}"#, "submit_evidence"),
+            (defend, r#"{"dispute_id": "dp_78"}"#, "another than in the address"),
+            (accept, r#"{"explanation": "x"}"#, "unknown field"),
+            (accept, r#"{"dispute_id": "78"}"#, "another than in the address"),
+            (evidence, r#"{"summary": "x"}"#, "say whether it is to be sent"),
+            (evidence, r#"{"summary": "x", "submit": true, "action": "draft"}"#, "contradict"),
+            (evidence, r#"{"summary": "x", "submit": "true"}"#, "`submit` is true or false"),
+            (evidence, r#"{"summary": "x", "action": "send"}"#, "`action` is draft or submit"),
+            (evidence, r#"{"submit": false}"#, "no evidence in this draft"),
+            (
+                evidence,
+                r#"{"shiping_proof": ["doc_1"], "submit": true}"#,
+                "`shiping_proof` is no evidence field",
+            ),
+            (evidence, r#"{"evidence": {"receit": "f"}, "submit": true}"#, "`receit` is no evidence field"),
+            (evidence, r#"{"evidence": {"receipt": 7}, "submit": true}"#, "`receipt` is a text or a list"),
+            (evidence, r#"{"evidence": {"summary": ["a"]}, "submit": true}"#, "`summary` takes words"),
+            (evidence, r#"{"evidence": {"receipt": ["a/b"]}, "submit": true}"#, "not a provider's file id"),
+            (evidence, r#"{"evidence": {"receipt": [7]}, "submit": true}"#, "list of ids"),
+            (evidence, r#"{"evidence": "x", "submit": true}"#, "`evidence` is an object"),
+            (evidence, r#"{"others": [{"kind": "x"}], "submit": true}"#, "`type` and `document_ids`"),
+            (evidence, r#"{"summary": "x", "amount": 1.5, "submit": true}"#, "`amount` is a whole number"),
+        ];
+        for (read, body, part) in table {
+            let problem =
+                read(body.as_bytes(), &named()).map_or_else(|p| format!("{p:?}"), |w| format!("{w:?}"));
+            assert!(problem.contains(part), "{body}: {problem}");
+        }
+        let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
+        assert!(evidence(deep.as_bytes(), &named()).is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! Orders that came through the API, and what was answered: the memory that makes giving one twice harmless.
+//! Written in the transaction of the order itself. Knows not what an answer says.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::dispute::{DisputeId, MerchantId};
+
+/// An order about to be given.
+#[derive(Debug, Clone)]
+pub struct NewOrder<'a> {
+    pub merchant_id: MerchantId,
+    pub key_id: i64,
+    pub idempotency_key: Option<&'a str>,
+    /// SHA-256 of what is ordered.
+    pub digest: [u8; 32],
+    pub dispute_id: DisputeId,
+    pub cycle_n: Option<i32>,
+}
+
+/// One that was given.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Given {
+    pub order_id: i64,
+    pub key_id: i64,
+    pub digest: Vec<u8>,
+    pub dispute_id: DisputeId,
+    pub cycle_n: Option<i32>,
+    pub ordered_at: DateTime<Utc>,
+    pub answer: Option<Value>,
+}
+
+/// Writes it down; `None` when the caller has given one under this name before. Waits for one that is being given
+/// under it right now.
+pub async fn add(
+    conn: &mut PgConnection,
+    new: &NewOrder<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Given>> {
+    sqlx::query_as(
+        "insert into api_orders (merchant_id, order_id, key_id, idempotency_key, digest, dispute_id, cycle_n,
+             ordered_at)
+         values ($1, nextval('ids'), $2, $3, $4, $5, $6, $7)
+         on conflict on constraint api_orders_one_of_a_name do nothing
+         returning order_id, key_id, digest, dispute_id, cycle_n, ordered_at, answer",
+    )
+    .bind(new.merchant_id)
+    .bind(new.key_id)
+    .bind(new.idempotency_key)
+    .bind(&new.digest[..])
+    .bind(new.dispute_id)
+    .bind(new.cycle_n)
+    .bind(now)
+    .fetch_optional(conn)
+    .await
+}
+
+/// The one that was given under this name.
+pub async fn named(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    key_id: i64,
+    idempotency_key: &str,
+) -> sqlx::Result<Option<Given>> {
+    sqlx::query_as(
+        "select order_id, key_id, digest, dispute_id, cycle_n, ordered_at, answer
+         from api_orders
+         where merchant_id = $1 and key_id = $2 and idempotency_key = $3",
+    )
+    .bind(merchant_id)
+    .bind(key_id)
+    .bind(idempotency_key)
+    .fetch_optional(conn)
+    .await
+}
+
+/// The newest order for the dispute, whoever gave it.
+pub async fn newest(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    dispute_id: DisputeId,
+) -> sqlx::Result<Option<Given>> {
+    sqlx::query_as(
+        "select order_id, key_id, digest, dispute_id, cycle_n, ordered_at, answer
+         from api_orders
+         where merchant_id = $1 and dispute_id = $2
+         order by ordered_at desc, order_id desc
+         limit 1",
+    )
+    .bind(merchant_id)
+    .bind(dispute_id)
+    .fetch_optional(conn)
+    .await
+}
+
+/// Keeps what the caller is told. The first answer stays.
+pub async fn answer(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    order_id: i64,
+    answer: &Value,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update api_orders
+         set answer = $3, answered_at = $4
+         where merchant_id = $1 and order_id = $2 and answered_at is null",
+    )
+    .bind(merchant_id)
+    .bind(order_id)
+    .bind(answer)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -15,6 +15,7 @@ mod registry;
 mod verified;
 
 pub mod prism;
+pub mod hyperswitch;
 pub mod razorpay;
 pub mod stripe;
 
@@ -22,6 +23,7 @@ registry::registry! {
     Stripe = "stripe", stripe::Stripe;
     Razorpay = "razorpay", razorpay::Razorpay;
     Prism = "prism", prism::Prism;
+    Hyperswitch = "hyperswitch", hyperswitch::Hyperswitch;
 }
 
 pub use account::{Account, Credentials};

@@ -231,8 +231,12 @@ async fn a_200_that_is_not_the_providers_record_proves_nothing() {
             assert_uncertain(&c, verb, &called, "a page");
         }
         for (body, what) in [("", "nothing"), ("{}", "an empty object"), ("[]", "a list"), ("null", "null")] {
+            // An empty page is the truth where a page is a list and nothing more.
+            let is_a_page = |verb: Verb| body == "[]" && verb.done(&c).starts_with('[');
             for (verb, called) in answers(&c, PATIENT_MS, |_| json(200, body)).await {
-                assert_uncertain(&c, verb, &called, what);
+                if !is_a_page(verb) {
+                    assert_uncertain(&c, verb, &called, what);
+                }
             }
         }
         let truncated = |verb: Verb| json(200, &verb.done(&c)[..verb.done(&c).len() - 2]);

@@ -9,6 +9,7 @@ mod control;
 mod control_http;
 mod delivery;
 mod faults;
+mod hyperswitch;
 mod ids;
 mod ledger;
 mod office;

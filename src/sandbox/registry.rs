@@ -48,6 +48,7 @@ macro_rules! stand_ins {
 stand_ins! {
     Stripe = "stripe" by super::stripe::Book;
     Razorpay = "razorpay" by super::razorpay::Book;
+    Hyperswitch = "hyperswitch" by super::hyperswitch::Book;
 }
 
 impl std::fmt::Display for ProviderKind {

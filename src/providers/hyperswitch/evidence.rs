@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::evidence::{Document, Field, FieldKind, Packet};
+use crate::evidence::{Document, Field, FieldKind, FileRef, Packet};
 
 /// For words that have no field of their own.
 const FREE_TEXT: &str = "uncategorized_text";
@@ -125,6 +125,12 @@ pub fn lint(packet: &Packet) -> Vec<String> {
                 "the router takes one file as `{kind}`, and there are more: join the files of `{field}` into one"
             ));
         }
+    }
+    for (field, files) in &packet.files {
+        let foreign = files.iter().filter(|name| name.parse::<FileRef>().is_err());
+        found.extend(foreign.map(|name| {
+            format!("`{field}` holds `{name}`, and the router takes the files themselves: attach the file")
+        }));
     }
     let in_text = packet.text.keys().filter(|f| f.kind() == FieldKind::File);
     let in_files = packet.files.keys().filter(|f| f.kind() == FieldKind::Text);

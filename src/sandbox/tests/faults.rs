@@ -117,16 +117,17 @@ async fn a_stale_read_shows_the_state_before_the_last_change() {
         for operation in [Operation::DisputeFetch, Operation::DisputeList] {
             bench.control.add_api_fault(ApiFault::once(provider, operation, Trouble::StaleRead));
         }
+        let at_stripe = provider == ProviderKind::Stripe;
         let fetch = || async {
-            match provider {
-                ProviderKind::Stripe => bench.stripe_get(&format!("/v1/disputes/{id}")).await.body,
-                ProviderKind::Razorpay => bench.razorpay_get(&format!("/v1/disputes/{id}")).await.body,
+            match at_stripe {
+                true => bench.stripe_get(&format!("/v1/disputes/{id}")).await.body,
+                false => bench.razorpay_get(&format!("/v1/disputes/{id}")).await.body,
             }
         };
         let list = || async {
-            match provider {
-                ProviderKind::Stripe => bench.stripe_get("/v1/disputes").await.body["data"][0].clone(),
-                ProviderKind::Razorpay => bench.razorpay_get("/v1/disputes").await.body["items"][0].clone(),
+            match at_stripe {
+                true => bench.stripe_get("/v1/disputes").await.body["data"][0].clone(),
+                false => bench.razorpay_get("/v1/disputes").await.body["items"][0].clone(),
             }
         };
         let (old, new) = (fetch().await, fetch().await);

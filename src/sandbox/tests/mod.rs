@@ -4,6 +4,7 @@
 mod control;
 mod every;
 mod faults;
+mod hyperswitch;
 mod razorpay;
 mod stripe;
 mod stripe_reads;

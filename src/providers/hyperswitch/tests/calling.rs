@@ -143,4 +143,7 @@ fn a_packet_that_the_router_cannot_take_is_told_before() {
     let mut two = packet(&[Field::Receipt]);
     two.files.get_mut(&Field::Receipt).unwrap().push("own-9".into());
     assert!(lint(&two)[0].contains("join the files of `receipt`"));
+    let mut foreign = packet(&[]);
+    foreign.files.insert(Field::Receipt, vec!["file_1QaMango".into()]);
+    assert!(lint(&foreign)[0].contains("`receipt` holds `file_1QaMango`"));
 }

@@ -48,6 +48,10 @@ struct Verify {
     /// What one of the account's `credentials` is, likewise.
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_pair)]
     credential_file: Vec<(String, String)>,
+    /// A key of the provider's table in the configuration, instead of its default: for PayPal,
+    /// `certificate_file=FILE` takes the certificate from a file and fetches nothing.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
+    provider_setting: Vec<(String, String)>,
     /// A header as received, 'Name: value'. Give all there were.
     #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
     header: Vec<(String, String)>,
@@ -81,8 +85,13 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
     }
     let clock = Clock::system();
     let now = args.now.unwrap_or_else(|| clock.now());
-    let defaults = Config::read(None, [])?;
-    let registry = Registry::new(&defaults.providers, clock)?;
+    let registry = match registry(&args, clock) {
+        Ok(registry) => registry,
+        Err(error) => {
+            eprintln!("error: {}", super::chain(&error));
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
     let provider = registry.get(args.provider);
     if let Some(preparing) = provider.prepare(&delivery, &account)
         && let Err(not_ready) = preparing.await
@@ -94,6 +103,20 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
         Ok(verified) => accepted(globals, &verified),
         Err(refusal) => refused(globals, refusal.word(), &told(&refusal, &args)),
     }
+}
+
+/// The providers by their defaults, but for what the command says.
+fn registry(args: &Verify, clock: Clock) -> anyhow::Result<Registry> {
+    let mut providers = Config::read(None, [])?.providers;
+    let table = providers.0.get_mut(&args.provider).context("a provider without a table")?;
+    for (name, value) in &args.provider_setting {
+        let Some(place) = table.settings.get_mut(name) else {
+            let known: Vec<&str> = args.provider.settings().iter().map(|setting| setting.name).collect();
+            bail!("`{name}` is no setting of {}: there is {}", args.provider, known.join(", "));
+        };
+        place.clone_from(value);
+    }
+    Registry::new(&providers, clock)
 }
 
 fn accepted(globals: &Globals, verified: &Verified) -> anyhow::Result<ExitCode> {

@@ -2,6 +2,7 @@
 //! tells what happens as it happens, ends with a table, and fails if any promise was broken.
 
 mod plot_hyperswitch;
+mod plot_paypal;
 mod plot_razorpay;
 mod plot_stripe;
 mod promises;
@@ -175,6 +176,9 @@ impl Play<'_> {
         let sent = self.stage.control.webhooks();
         let answered = sent.last().and_then(|webhook| webhook.attempts.last()).and_then(|a| a.status);
         let came = match answered {
+            Some(200) if webhook.dispute.is_some() => {
+                "kept, and nothing of it is believed: the dispute's record is fetched".to_owned()
+            }
             Some(200) => "signed well, so it is kept, and quarantined for a person".to_owned(),
             Some(status) => format!("refused with {status}, and nothing is kept"),
             None => "not answered".to_owned(),

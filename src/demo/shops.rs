@@ -23,8 +23,12 @@ pub struct Shop {
     pub scenes: fn(&mut Vec<Scene>),
 }
 
-pub const SHOPS: &[&Shop] =
-    &[&super::plot_stripe::SHOP, &super::plot_razorpay::SHOP, &super::plot_hyperswitch::SHOP];
+pub const SHOPS: &[&Shop] = &[
+    &super::plot_stripe::SHOP,
+    &super::plot_razorpay::SHOP,
+    &super::plot_hyperswitch::SHOP,
+    &super::plot_paypal::SHOP,
+];
 
 /// The shop that is paid through a provider.
 pub fn paid_through(provider: ProviderKind) -> anyhow::Result<&'static Shop> {

@@ -170,7 +170,7 @@ fn builder(time_outs: TimeOuts) -> reqwest::ClientBuilder {
 }
 
 /// Plain HTTP to this machine: the sandbox and the tests. Never a provider.
-fn is_local(url: &str) -> bool {
+pub fn is_local(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else { return false };
     let loopback = |host: &str| {
         let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();

@@ -14,6 +14,7 @@ mod json;
 mod registry;
 mod verified;
 
+pub mod paypal;
 pub mod prism;
 pub mod hyperswitch;
 pub mod razorpay;
@@ -24,6 +25,7 @@ registry::registry! {
     Razorpay = "razorpay", razorpay::Razorpay;
     Prism = "prism", prism::Prism;
     Hyperswitch = "hyperswitch", hyperswitch::Hyperswitch;
+    Paypal = "paypal", paypal::Paypal;
 }
 
 pub use account::{Account, Credentials};

@@ -15,6 +15,7 @@ mod ledger;
 mod office;
 mod orders;
 mod outbox;
+mod paypal;
 mod razorpay;
 mod registry;
 mod reply;

@@ -49,6 +49,7 @@ stand_ins! {
     Stripe = "stripe" by super::stripe::Book;
     Razorpay = "razorpay" by super::razorpay::Book;
     Hyperswitch = "hyperswitch" by super::hyperswitch::Book;
+    Paypal = "paypal" by super::paypal::Book;
 }
 
 impl std::fmt::Display for ProviderKind {

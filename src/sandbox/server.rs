@@ -89,6 +89,7 @@ impl Sandbox {
                 next.set_port(next.port().checked_add(1).context("there are not that many ports")?);
             }
             let (listener, address) = bind(next).await?;
+            shared.quietly(|world, _| world.at(provider).0.listens_at(&format!("http://{address}")));
             let router = provider_router(&shared, provider);
             all = all.nest_service(&format!("/{provider}"), router.clone());
             tasks.spawn(accept(listener, router, cancelled.clone(), tasks.clone()));

@@ -58,6 +58,9 @@ pub(super) trait StandIn: Any + Debug + Send {
     /// The provider's own id of the merchant.
     fn account_ref(&self, spec: &SandboxAccount, ids: &mut Ids) -> String;
 
+    /// Where its port answers, without a slash at the end: known before the first request.
+    fn listens_at(&mut self, _url: &str) {}
+
     /// Answers one request on the provider's port as the provider would, but for the faults that were ordered.
     fn answer(&mut self, office: &mut Office, now: DateTime<Utc>, request: &Incoming) -> Reply;
 

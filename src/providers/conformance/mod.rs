@@ -15,8 +15,11 @@ use secrecy::SecretString;
 use super::{Account, Credentials, Delivery, Provider, ProviderName, Registry};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::dispute::Status;
+use crate::dispute::{Source, Status};
 use crate::evidence::Packet;
+
+/// The address that deliveries are sent to, for providers that sign it.
+pub const URL: &str = "https://hooks.example/webhooks/this/account";
 
 /// The headers of a genuine delivery of that body, with that secret, at that time. Names in lower case.
 pub type Sign = fn(&[u8], &str, DateTime<Utc>) -> Vec<(String, String)>;
@@ -32,7 +35,11 @@ pub struct Conformance {
     pub optional_headers: &'static [&'static str],
     /// How old a signed time may be, seconds; `None` when no time is signed.
     pub age_max_s: Option<i64>,
+    /// What its table of the configuration has for this suite, in place of the defaults.
+    pub settings: &'static [(&'static str, &'static str)],
     pub webhooks: Vec<Webhook>,
+    /// The API's records, where webhooks only point at disputes and tell nothing of them.
+    pub records: Vec<Webhook>,
     pub api: ApiAnswers,
 }
 
@@ -56,9 +63,18 @@ pub enum Meaning {
 }
 
 /// Bodies that the provider's API answers with.
+///
+/// An empty body stands for 204, which is how some say that they did it.
 pub struct ApiAnswers {
     pub dispute_ref: &'static str,
     pub packet: fn() -> Packet,
+    /// Requests that come before every call: for a token.
+    pub before_each: &'static [Preparation],
+    /// Requests that come before a submission, and can be made again: evidence that is given first.
+    pub before_submission: &'static [Preparation],
+    pub before_acceptance: &'static [Preparation],
+    /// Requests that complete what a list shows.
+    pub within_list: &'static [Preparation],
     pub fetched: &'static str,
     pub page: &'static str,
     pub accepted: &'static str,
@@ -68,6 +84,14 @@ pub struct ApiAnswers {
     /// An error in the provider's own shape. Empty where the API is not one of HTTP and text: what it answers is
     /// then attacked by the folder's own tests, and here only the line is cut.
     pub refused: &'static str,
+}
+
+/// A request that is not yet the call itself, and how it is answered.
+pub struct Preparation {
+    pub method: &'static str,
+    /// What its path holds.
+    pub path: &'static str,
+    pub answer: &'static str,
 }
 
 fn every() -> impl Iterator<Item = Conformance> {
@@ -80,7 +104,13 @@ fn now() -> DateTime<Utc> {
 
 fn registry(read_ms: u64) -> Registry {
     let mut config = Config::read(None, []).expect("the defaults load").providers;
-    config.0.values_mut().for_each(|provider| provider.read_timeout_ms = read_ms);
+    for c in every() {
+        let provider = config.0.get_mut(&c.provider).expect("every provider has a table");
+        provider.read_timeout_ms = read_ms;
+        provider
+            .settings
+            .extend(c.settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    }
     Registry::new(&config, Clock::frozen_at(now())).expect("every provider starts")
 }
 
@@ -112,7 +142,13 @@ impl Conformance {
     /// A delivery of `body` that the provider made `now`, signed with `secret`.
     fn delivery(&self, body: &[u8], secret: &str) -> Delivery {
         let headers = (self.sign)(body, secret, now());
-        Delivery { headers, body: Bytes::copy_from_slice(body), url: None }
+        Delivery { headers, body: Bytes::copy_from_slice(body), url: Some(URL.to_owned()) }
+    }
+
+    /// Everything that is read: webhooks and, where those are only hints, records.
+    fn bodies(&self) -> impl Iterator<Item = (Source, &Webhook)> + Clone {
+        let webhooks = self.webhooks.iter().map(|body| (Source::Webhook, body));
+        webhooks.chain(self.records.iter().map(|body| (Source::ReadBack, body)))
     }
 
     fn webhook(&self, named: Meaning) -> impl Iterator<Item = &Webhook> {
@@ -126,7 +162,10 @@ fn every_description_is_whole() {
         let name = c.provider;
         assert!(c.webhook(Meaning::NotOurs).next().is_some(), "{name}: no event of others");
         assert!(c.webhook(Meaning::Unrecognised).next().is_some(), "{name}: no unknown event");
-        let tells_status = c.webhooks.iter().filter(|w| matches!(w.meaning, Meaning::Dispute(_)));
+        let hints_only = c.webhook(Meaning::FetchFirst).next().is_some();
+        assert!(c.records.is_empty() || hints_only, "{name}: records are for webhooks that tell nothing");
+        let tells_status =
+            c.bodies().map(|(_, body)| body).filter(|w| matches!(w.meaning, Meaning::Dispute(_)));
         assert!(tells_status.clone().count() >= 4, "{name}: too few disputes");
         for webhook in tells_status {
             let (place, word) = webhook.status_at.expect(webhook.name);

@@ -35,19 +35,19 @@ fn status(reading: &Reading) -> Option<Status> {
     }
 }
 
-fn on_each(attack: impl Fn(&dyn Provider, &Webhook, &str)) {
+fn on_each(attack: impl Fn(&dyn Provider, Source, &Webhook, &str)) {
     for c in every() {
         let p = offline(c.provider);
-        for webhook in &c.webhooks {
-            attack(p, webhook, &format!("{} {}", c.provider, webhook.name));
+        for (source, body) in c.bodies() {
+            attack(p, source, body, &format!("{} {}", c.provider, body.name));
         }
     }
 }
 
 #[test]
 fn every_webhook_means_what_it_says() {
-    on_each(|p, webhook, place| {
-        let reading = read(p, Source::Webhook, webhook.body.as_bytes());
+    on_each(|p, source, webhook, place| {
+        let reading = read(p, source, webhook.body.as_bytes());
         assert_eq!(meaning(&reading), Some(webhook.meaning), "{place}: {reading:?}");
         if let Reading::Unrecognised { what } | Reading::NotOurs { what } = &reading {
             assert!(!what.is_empty(), "{place}: says nothing");
@@ -57,20 +57,20 @@ fn every_webhook_means_what_it_says() {
 
 #[test]
 fn reading_twice_is_reading_once() {
-    on_each(|p, webhook, place| {
+    on_each(|p, source, webhook, place| {
         let body = webhook.body.as_bytes();
-        assert_eq!(read(p, Source::Webhook, body), read(p, Source::Webhook, body), "{place}");
+        assert_eq!(read(p, source, body), read(p, source, body), "{place}");
     });
 }
 
 #[test]
 fn a_body_cut_anywhere_is_never_read_as_another() {
-    on_each(|p, webhook, place| {
+    on_each(|p, source, webhook, place| {
         let body = webhook.body.as_bytes();
-        let whole = read(p, Source::Webhook, body);
+        let whole = read(p, source, body);
         for length in 0..body.len() {
             let as_record = (length % 8 == 0).then_some(Source::Poll);
-            for source in std::iter::once(Source::Webhook).chain(as_record) {
+            for source in std::iter::once(source).chain(as_record) {
                 let cut = read(p, source, &body[..length]);
                 let harmless = matches!(cut, Reading::Unrecognised { .. }) || cut == whole;
                 assert!(harmless, "{place}, {length} bytes as {source}: {cut:?}");
@@ -81,13 +81,13 @@ fn a_body_cut_anywhere_is_never_read_as_another() {
 
 #[test]
 fn a_byte_changed_in_storage_never_changes_the_status() {
-    on_each(|p, webhook, place| {
+    on_each(|p, source, webhook, place| {
         let body = webhook.body.as_bytes();
-        let whole = status(&read(p, Source::Webhook, body));
+        let whole = status(&read(p, source, body));
         for n in 0..body.len() {
             let mut changed = body.to_vec();
             changed[n] ^= 1 << (n % 8);
-            let reading = read(p, Source::Webhook, &changed);
+            let reading = read(p, source, &changed);
             let told = status(&reading);
             assert!(told.is_none() || told == whole, "{place}, byte {n}: {reading:?}");
         }
@@ -96,18 +96,19 @@ fn a_byte_changed_in_storage_never_changes_the_status() {
 
 #[test]
 fn an_unknown_status_is_never_a_verdict() {
-    on_each(|p, webhook, place| {
+    on_each(|p, source, webhook, place| {
         let Some((at, word)) = webhook.status_at else { return };
-        for unknown in ["limbo", "", " ", "null", "\\u0000", &word.to_uppercase(), &format!("{word} ")] {
+        let other_case = if word.to_uppercase() == word { word.to_lowercase() } else { word.to_uppercase() };
+        for unknown in ["limbo", "", " ", "null", "\\u0000", &other_case, &format!("{word} ")] {
             let body = webhook.body.replace(at, &at.replace(word, unknown));
-            let reading = read(p, Source::Webhook, body.as_bytes());
+            let reading = read(p, source, body.as_bytes());
             assert!(matches!(reading, Reading::Unrecognised { .. }), "{place}, `{unknown}`: {reading:?}");
         }
         for other in ["null", "7", "[]", "{}"] {
             let quoted = format!("\"{word}\"");
             assert!(at.contains(&quoted), "{place}: the status is a JSON string");
             let body = webhook.body.replace(at, &at.replace(&quoted, other));
-            let reading = read(p, Source::Webhook, body.as_bytes());
+            let reading = read(p, source, body.as_bytes());
             assert!(matches!(reading, Reading::Unrecognised { .. }), "{place}, {other}: {reading:?}");
         }
     });
@@ -153,7 +154,9 @@ fn a_webhook_is_no_record_and_a_record_no_webhook() {
         let p = offline(c.provider);
         let as_webhook = read(p, Source::Webhook, c.api.fetched.as_bytes());
         assert_eq!(status(&as_webhook), None, "{}: {as_webhook:?}", c.provider);
-        for webhook in c.webhooks.iter().filter(|w| matches!(w.meaning, Meaning::Dispute(_))) {
+        for webhook in
+            c.webhooks.iter().filter(|w| matches!(w.meaning, Meaning::Dispute(_) | Meaning::FetchFirst))
+        {
             let as_record = read(p, Source::ReadBack, webhook.body.as_bytes());
             assert_eq!(status(&as_record), None, "{} {}: {as_record:?}", c.provider, webhook.name);
         }

@@ -15,6 +15,10 @@ pub fn conformance() -> Conformance {
         api: ApiAnswers {
             dispute_ref: "QX7TWPM4KJ9R2C8V",
             packet,
+            before_each: &[],
+            before_submission: &[],
+            before_acceptance: &[],
+            within_list: &[],
             fetched: "",
             page: "",
             accepted: "",

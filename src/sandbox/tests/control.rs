@@ -53,7 +53,7 @@ async fn orders_that_make_no_sense_are_refused_with_a_sentence() {
     let id = bench.create(NewDispute::razorpay());
     for (path, body, said) in [
         ("/disputes", json!({ "provider": "stripe", "colour": "red" }), "colour"),
-        ("/disputes", json!({ "provider": "paypal" }), "paypal"),
+        ("/disputes", json!({ "provider": "nobody" }), "nobody"),
         ("/disputes", json!({ "provider": "stripe", "status": "open" }), "not a Stripe dispute status"),
         ("/disputes", json!({ "provider": "razorpay", "phase": "inquiry" }), "not a Razorpay phase"),
         ("/disputes", json!({ "provider": "stripe", "account": "shed" }), "there is shop"),

@@ -5,6 +5,7 @@ mod control;
 mod every;
 mod faults;
 mod hyperswitch;
+mod paypal;
 mod razorpay;
 mod stripe;
 mod stripe_reads;
@@ -115,6 +116,7 @@ impl Bench {
                 SandboxAccount::razorpay("shop", "rzp_test_bench", "bench_secret", RAZORPAY_SECRET)
                     .webhook_url(&url),
             ),
+            change(paypal::account().webhook_url(&url)),
         ];
         let config = SandboxConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -154,8 +156,8 @@ impl Bench {
     async fn delivered_types(&self) -> Vec<String> {
         let events = self.delivered().await.into_iter().map(|received| {
             let body = received.json();
-            let word = if body["type"].is_string() { &body["type"] } else { &body["event"] };
-            word.as_str().unwrap().to_owned()
+            let words = [&body["type"], &body["event"], &body["event_type"]];
+            words.into_iter().find_map(Value::as_str).unwrap().to_owned()
         });
         events.collect()
     }

@@ -1,0 +1,126 @@
+//! Paging through `GET /v1/customer/disputes` by the time of the last change, which PayPal keeps for 180 days.
+//! A list shows summaries, without the payment and the outcome, so each dispute on a page is read whole: what a
+//! page brings is complete records, and a page that cannot be completed is asked for again.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+use super::api::{Api, then};
+use super::{link, wire};
+use crate::providers::http::{self, Safety};
+use crate::providers::{Account, Answer, CallLog, Page, json};
+
+/// Of at most 50: each row is a call of its own.
+const PAGE_SIZE: usize = 20;
+/// `update_time_after` "must be within the last 180 days": a day short of it, for clocks that differ.
+const DAYS_MAX: i64 = 179;
+/// Schema of `next_page_token`.
+const TOKEN_LENGTH_MAX: usize = 255;
+
+const NOTHING: Page = Page { records: Vec::new(), next: None };
+
+/// Where the next page starts. The window stays what it was on the first page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cursor {
+    after: DateTime<Utc>,
+    before: DateTime<Utc>,
+    token: String,
+}
+
+impl Cursor {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, ' ');
+        let after = wire::instant(parts.next()?)?;
+        let before = wire::instant(parts.next()?)?;
+        let token = parts.next().filter(|token| is_token(token))?.to_owned();
+        Some(Self { after, before, token })
+    }
+
+    fn print(&self) -> String {
+        format!("{} {} {}", written(self.after), written(self.before), self.token)
+    }
+}
+
+fn is_token(token: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    (1..=TOKEN_LENGTH_MAX).contains(&token.len()) && token.bytes().all(plain)
+}
+
+fn written(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+pub async fn updated_since(
+    api: &Api,
+    account: &Account,
+    since: DateTime<Utc>,
+    cursor: Option<String>,
+) -> (Answer<Page>, Vec<CallLog>) {
+    let here = match cursor.as_deref().map(Cursor::parse) {
+        None => {
+            let before = api.now();
+            // Whether the bound is inclusive is not stated: one second more is cheap.
+            let after = (since - TimeDelta::seconds(1)).max(before - TimeDelta::days(DAYS_MAX));
+            Cursor { after, before, token: String::new() }
+        }
+        Some(Some(cursor)) => cursor,
+        Some(None) => {
+            let reason = "the cursor is not one that an earlier page returned".to_owned();
+            return (Answer::Refused { status: 0, code: Some("bad_cursor".to_owned()), reason }, Vec::new());
+        }
+    };
+    let (answer, mut logs) = api.get(account, &path(&here)).await;
+    let searched = then(answer, |response| {
+        match json::read::<wire::Search>(&response.body, "the list").and_then(|search| whole(&search, &here))
+        {
+            Ok(found) => Answer::Receipt(found),
+            Err(why) => {
+                http::uncertain(Safety::Repeatable, format!("answered HTTP {}, and {why}", response.status))
+            }
+        }
+    });
+    let (ids, next) = match searched {
+        Answer::Receipt(found) => found,
+        Answer::Retry { .. } | Answer::Refused { .. } | Answer::Unknown { .. } => {
+            return (searched.map(|_| NOTHING), logs);
+        }
+    };
+    let mut records = Vec::with_capacity(ids.len());
+    for id in ids {
+        let (answer, more) = api.look(account, &id).await;
+        logs.extend(more);
+        match answer {
+            // One that is not understood is among them, for a person to see.
+            Answer::Receipt(record) => records.push(record),
+            Answer::Refused { status: 404, .. } => {}
+            Answer::Retry { .. } | Answer::Refused { .. } | Answer::Unknown { .. } => {
+                return (answer.map(|_| NOTHING), logs);
+            }
+        }
+    }
+    (Answer::Receipt(Page { records, next }), logs)
+}
+
+fn path(here: &Cursor) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query
+        .append_pair("page_size", &PAGE_SIZE.to_string())
+        .append_pair("update_time_after", &written(here.after))
+        .append_pair("update_time_before", &written(here.before));
+    if !here.token.is_empty() {
+        query.append_pair("next_page_token", &here.token);
+    }
+    format!("/v1/customer/disputes?{}", query.finish())
+}
+
+/// The ids on the page, and the cursor to the next. An empty list has no `items`, and is told by its links.
+fn whole(search: &wire::Search, here: &Cursor) -> Result<(Vec<String>, Option<String>), String> {
+    if search.items.is_none() && search.links.is_none() {
+        return Err("the list holds neither `items` nor `links`".to_owned());
+    }
+    let ids: Vec<String> = search.items.iter().flatten().map(|item| item.dispute_id.clone()).collect();
+    let Some(token) = link::next_page_token(search.links.as_deref()) else { return Ok((ids, None)) };
+    if !is_token(&token) || token == here.token {
+        return Err(format!("the link to the next page leads nowhere new: `{}`", wire::clean(&token)));
+    }
+    Ok((ids, Some(Cursor { token, ..here.clone() }.print())))
+}

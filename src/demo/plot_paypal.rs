@@ -120,7 +120,7 @@ fn trouble(all: &mut Vec<Scene>) {
     );
     all.extend([
         webhook(4 * HOUR - 60, WebhookTrouble::Duplicate { copies: 1 }, 1),
-        webhook(5 * DAY - 60, WebhookTrouble::Drop, 1),
+        webhook(9 * DAY - 60, WebhookTrouble::Drop, 1),
         api(HOUR, Operation::DisputeAccept, Trouble::TimeOutAfterEffect { hold_ms: 0 }, Some("corkscrew")),
         sends(
             DAY,

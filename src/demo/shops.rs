@@ -28,6 +28,8 @@ pub const SHOPS: &[&Shop] = &[
     &super::plot_razorpay::SHOP,
     &super::plot_hyperswitch::SHOP,
     &super::plot_paypal::SHOP,
+    &super::plot_checkout::SHOP,
+    &super::plot_square::SHOP,
 ];
 
 /// The shop that is paid through a provider.

@@ -14,10 +14,12 @@ mod json;
 mod registry;
 mod verified;
 
+pub mod checkout;
+pub mod hyperswitch;
 pub mod paypal;
 pub mod prism;
-pub mod hyperswitch;
 pub mod razorpay;
+pub mod square;
 pub mod stripe;
 
 registry::registry! {
@@ -26,6 +28,8 @@ registry::registry! {
     Prism = "prism", prism::Prism;
     Hyperswitch = "hyperswitch", hyperswitch::Hyperswitch;
     Paypal = "paypal", paypal::Paypal;
+    Checkout = "checkout", checkout::Checkout;
+    Square = "square", square::Square;
 }
 
 pub use account::{Account, Credentials};

@@ -5,6 +5,7 @@
 //! understanding of a provider must not be shared by what the adapter is tested against.
 
 mod accounts;
+mod checkout;
 mod control;
 mod control_http;
 mod delivery;
@@ -21,6 +22,7 @@ mod registry;
 mod reply;
 mod run;
 mod server;
+mod square;
 mod stand_in;
 mod stripe;
 #[cfg(test)]

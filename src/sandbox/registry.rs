@@ -50,6 +50,8 @@ stand_ins! {
     Razorpay = "razorpay" by super::razorpay::Book;
     Hyperswitch = "hyperswitch" by super::hyperswitch::Book;
     Paypal = "paypal" by super::paypal::Book;
+    Checkout = "checkout" by super::checkout::Book;
+    Square = "square" by super::square::Book;
 }
 
 impl std::fmt::Display for ProviderKind {

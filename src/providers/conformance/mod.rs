@@ -77,6 +77,8 @@ pub struct ApiAnswers {
     pub within_list: &'static [Preparation],
     pub fetched: &'static str,
     pub page: &'static str,
+    /// A list of nothing is left out of the answer, which is then an empty object.
+    pub omits_empty_list: bool,
     pub accepted: &'static str,
     pub staged: &'static str,
     pub submitted: &'static str,

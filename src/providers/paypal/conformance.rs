@@ -54,6 +54,7 @@ pub fn conformance() -> Conformance {
             within_list: SHOWN,
             fetched: fixture!("record"),
             page: fixture!("page"),
+            omits_empty_list: false,
             accepted: fixture!("taken"),
             staged: fixture!("taken"),
             submitted: fixture!("taken"),

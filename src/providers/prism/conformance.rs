@@ -21,6 +21,7 @@ pub fn conformance() -> Conformance {
             within_list: &[],
             fetched: "",
             page: "",
+            omits_empty_list: false,
             accepted: "",
             staged: "",
             submitted: "",

@@ -36,6 +36,7 @@ pub fn conformance() -> Conformance {
             within_list: &[],
             fetched: fixture!("record"),
             page: fixture!("page"),
+            omits_empty_list: false,
             accepted: fixture!("record_accepted"),
             staged: fixture!("record_drafted"),
             submitted: fixture!("record_submitted"),

@@ -35,6 +35,7 @@ pub fn conformance() -> Conformance {
             within_list: &[],
             fetched: fixture!("record"),
             page: fixture!("events_page"),
+            omits_empty_list: false,
             accepted: fixture!("record_accepted"),
             staged: fixture!("record_staged"),
             submitted: fixture!("record_submitted"),

@@ -115,10 +115,8 @@ fn check_tracking(tracking: &Value) -> Result<(), Refusal> {
 }
 
 pub(super) fn notes(notes: &Value, field: &str) -> Result<(), Refusal> {
-    let fits = match notes {
-        Value::Null => true,
-        notes => notes.as_str().is_some_and(|text| (1..=NOTES_CHARS_MAX).contains(&text.chars().count())),
-    };
+    let length = notes.as_str().map(|text| text.chars().count());
+    let fits = notes.is_null() || length.is_some_and(|length| (1..=NOTES_CHARS_MAX).contains(&length));
     match fits {
         true => Ok(()),
         false => Err(Refusal::invalid(field, "INVALID_STRING_LENGTH", "1 to 2000 characters are taken.")),

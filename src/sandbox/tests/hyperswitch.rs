@@ -86,7 +86,8 @@ async fn only_what_is_open_at_the_stage_dispute_is_answered() {
     assert_eq!(accept(&id).await.body["dispute_status"], "dispute_accepted");
     assert_eq!(code(&accept(&id).await), (400, "IR_23"));
     assert_eq!(code(&accept("dp_nobody").await), (404, "HE_02"));
-    let strange = got(bench.router(Method::POST, "/disputes/accept/x").header("api-key", "snd_other")).await;
+    let url = format!("{}/disputes/accept/x", bench.sandbox.url(ProviderKind::Hyperswitch));
+    let strange = got(bench.client.post(url).header("api-key", "snd_other")).await;
     assert_eq!(strange.status, 401);
 }
 

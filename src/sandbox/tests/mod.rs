@@ -1,12 +1,14 @@
 //! A sandbox on free ports, a clock that stands still, and a receiver that keeps what it is sent and answers
 //! as it is told. Everything else is in the files by subject.
 
+mod checkout;
 mod control;
 mod every;
 mod faults;
 mod hyperswitch;
 mod paypal;
 mod razorpay;
+mod square;
 mod stripe;
 mod stripe_reads;
 mod webhooks;
@@ -110,7 +112,7 @@ impl Bench {
         let router = axum::Router::new().fallback(receive).with_state(inbox.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let clock = Clock::frozen_at(start_of_time());
-        let accounts = vec![
+        let mut accounts = vec![
             change(SandboxAccount::stripe("shop", KEY, STRIPE_SECRET).webhook_url(&url)),
             change(
                 SandboxAccount::razorpay("shop", "rzp_test_bench", "bench_secret", RAZORPAY_SECRET)
@@ -118,6 +120,11 @@ impl Bench {
             ),
             change(paypal::account().webhook_url(&url)),
         ];
+        for kind in ProviderKind::ALL {
+            if !accounts.iter().any(|account| account.provider == *kind) {
+                accounts.push(change(kind.stand_in().example().webhook_url(&url)));
+            }
+        }
         let config = SandboxConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             clock: clock.clone(),

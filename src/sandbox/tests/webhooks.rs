@@ -197,9 +197,9 @@ async fn extra_webhooks_are_as_bad_as_ordered() {
 
 #[tokio::test]
 async fn thin_events_point_at_what_can_be_fetched() {
-    let thin = |account: SandboxAccount| match account.provider {
-        ProviderKind::Stripe => account.thin_events(),
-        _ => account,
+    let thin = |account: SandboxAccount| match account.provider == ProviderKind::Stripe {
+        true => account.thin_events(),
+        false => account,
     };
     let bench = Bench::with(thin).await;
     let id = bench.create(NewDispute { inquiry: true, ..NewDispute::stripe() });

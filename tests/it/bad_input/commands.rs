@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use respondby::store::MIGRATOR;
 
-use super::{KEY, ONE_ACCOUNT, Said, respondby};
+use super::{KEY, ONE_ACCOUNT, Said, of_one_provider, respondby};
 use crate::support::Database;
 
 /// What is wrong, what is run, and what differs from the folder that works.
@@ -71,7 +71,7 @@ fn with_variable<'a>(what: &'a str, name: &'a str, value: &str) -> Row<'a> {
 }
 
 fn snapshot(name: &str, rows: &[Row<'_>], places: &[(&str, &str)]) {
-    let answers: Vec<String> = rows.iter().map(|row| row.answer(places)).collect();
+    let answers: Vec<String> = rows.iter().map(|row| of_one_provider(row.answer(places))).collect();
     insta::assert_snapshot!(name, answers.join("\n"));
 }
 

@@ -350,3 +350,22 @@ fn object(fields: Vec<(&str, String)>, odd: &[(&str, &str)], prefix: &str) -> St
 fn now() -> i64 {
     Clock::system().now().timestamp()
 }
+
+/// What is told of one provider is told of all, and which ones there are is nobody's mistake: the names are left out
+/// where all are listed, and of what is said once for each, the first is enough.
+fn of_one_provider(told: String) -> String {
+    let names: Vec<&str> = ProviderName::ALL.iter().map(ProviderName::as_str).collect();
+    let quoted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let mut told = told
+        .replace(&format!("expected one of {quoted}"), "expected one of {the providers}")
+        .replace(&format!("the names are: {}", names.join(", ")), "the names are: {the providers}");
+    for name in &names[1..] {
+        let Some(start) = told.find(&format!("\nrespondby.toml:2:11: providers.{name}.total_timeout_ms"))
+        else {
+            continue;
+        };
+        let end = start + told[start..].find("^^\n").expect("the place is shown") + "^^\n".len();
+        told.replace_range(start..end, "");
+    }
+    told
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use respondby::rules::Kind;
 use serde_json::Value;
 
-use super::{Said, respondby};
+use super::{Said, of_one_provider, respondby};
 
 /// What is wrong with it, and the file.
 type Row = (&'static str, String);
@@ -64,7 +64,7 @@ fn every_mistake_is_told_with_its_place_and_how_to_mend_it() {
         let folders = write(dir.path(), &rows);
         let answers = rows.iter().zip(folders).map(|((what, _), folder)| {
             let Said { code, out, err } = respondby(&["rules", "check", "rules.toml"]).dir(&folder).said();
-            format!("## {what}\n{out}{err}-- exit {code}\n")
+            of_one_provider(format!("## {what}\n{out}{err}-- exit {code}\n"))
         });
         insta::assert_snapshot!(group, answers.collect::<Vec<_>>().join("\n"));
     }

@@ -1,0 +1,231 @@
+//! The calls. A submission is many: each piece of evidence under a key of its own, which makes giving it again
+//! harmless, and then the submission, which has none and cannot be taken back. Whatever fails before that one
+//! has sent nothing.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+
+use super::{event, evidence, refusal, wire};
+use crate::dispute::{Source, Status};
+use crate::evidence::{Document, Sending};
+use crate::providers::http::{self, Http, Response, Safety};
+use crate::providers::{Account, Answer, CallLog, Kept, Reading, Record};
+
+type Called<T> = (Answer<T>, Vec<CallLog>);
+
+const SQUARE_VERSION: &str = "square-version";
+
+#[derive(Debug)]
+pub struct Api {
+    http: Http,
+    base_url: String,
+    api_version: String,
+}
+
+impl Api {
+    pub fn new(http: Http, base_url: &str, api_version: &str) -> Self {
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        Self { http, base_url, api_version: api_version.to_owned() }
+    }
+
+    pub async fn fetch(&self, account: &Account, dispute_ref: &str) -> Called<Record> {
+        if !http::is_plain_ref(dispute_ref) {
+            return http::bad_ref(dispute_ref);
+        }
+        let path = format!("/v2/disputes/{dispute_ref}");
+        let (answer, log) = self.call(account, Method::GET, &path, Safety::Repeatable, |r| r).await;
+        (read(answer, Source::ReadBack, dispute_ref, Safety::Repeatable, |_| true), log)
+    }
+
+    pub async fn accept(&self, account: &Account, dispute_ref: &str) -> Called<Record> {
+        self.act(account, dispute_ref, "accept").await
+    }
+
+    pub async fn submit(&self, account: &Account, dispute_ref: &str, sending: Sending<'_>) -> Called<Record> {
+        if !http::is_plain_ref(dispute_ref) {
+            return http::bad_ref(dispute_ref);
+        }
+        let mut logs = Vec::new();
+        for words in evidence::words(sending.packet, dispute_ref) {
+            let body = json!({
+                "idempotency_key": words.key,
+                "evidence_type": words.kind,
+                "evidence_text": words.text,
+            });
+            let path = format!("/v2/disputes/{dispute_ref}/evidence-text");
+            let (answer, log) = self.give(account, &path, |request| request.json(&body)).await;
+            logs.extend(log);
+            if let Some(other) = other_than_given(answer) {
+                return (other, logs);
+            }
+        }
+        for document in sending.documents {
+            let Some(form) = form(dispute_ref, document) else {
+                let (answer, _) = http::refused_unsent(format!("`{}` has no media type", document.name));
+                return (answer, logs);
+            };
+            let path = format!("/v2/disputes/{dispute_ref}/evidence-files");
+            let (answer, log) = self.give(account, &path, |request| request.multipart(form)).await;
+            logs.extend(log);
+            if let Some(other) = other_than_given(answer) {
+                return (other, logs);
+            }
+        }
+        let (answer, log) = self.act(account, dispute_ref, "submit-evidence").await;
+        logs.extend(log);
+        (answer, logs)
+    }
+
+    async fn give(
+        &self,
+        account: &Account,
+        path: &str,
+        body: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Called<Response> {
+        self.call(account, Method::POST, path, Safety::Repeatable, body).await
+    }
+
+    /// What cannot be taken back.
+    async fn act(&self, account: &Account, dispute_ref: &str, what: &str) -> Called<Record> {
+        if !http::is_plain_ref(dispute_ref) {
+            return http::bad_ref(dispute_ref);
+        }
+        let path = format!("/v2/disputes/{dispute_ref}/{what}");
+        let safety = Safety::Irreversible;
+        let (answer, log) = self.call(account, Method::POST, &path, safety, |r| r).await;
+        (read(answer, Source::Receipt, dispute_ref, safety, has_moved), log)
+    }
+
+    pub async fn call(
+        &self,
+        account: &Account,
+        method: Method,
+        path_and_query: &str,
+        safety: Safety,
+        body: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Called<Response> {
+        let Some(authorization) = authorization(account) else {
+            let reason = "the account lacks a usable `access_token`: configure it".to_owned();
+            let code = Some("credentials_missing".to_owned());
+            return (Answer::Refused { status: 0, code, reason }, Vec::new());
+        };
+        let base_url = account.base_url.as_deref().unwrap_or(&self.base_url);
+        let request = self.http.request(method, &format!("{base_url}{path_and_query}"));
+        let request = request.header(AUTHORIZATION, authorization).header(SQUARE_VERSION, &self.api_version);
+        let (answer, log) = self.http.send(body(request)).await.classify(safety, refusal::refusal);
+        (answer, vec![log])
+    }
+}
+
+/// `None` when there is no token, or when it cannot stand in a header.
+fn authorization(account: &Account) -> Option<HeaderValue> {
+    let token = account.credentials.get("access_token");
+    if token.is_empty() {
+        return None;
+    }
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// `None` when the media type is none.
+fn form(dispute_ref: &str, document: &Document) -> Option<Form> {
+    let request = json!({
+        "idempotency_key": evidence::document_key(dispute_ref, document),
+        "evidence_type": evidence::kind(document.field),
+        "content_type": document.media_type,
+    });
+    let part = Part::stream(document.content.clone()).file_name(document.name.clone());
+    let part = part.mime_str(&document.media_type).ok()?;
+    let request = Part::text(request.to_string()).mime_str("application/json").ok()?;
+    Some(Form::new().part("request", request).part("image_file", part))
+}
+
+/// The answer to a piece that was not taken; `None` when the piece is Square's now.
+fn other_than_given(answer: Answer<Response>) -> Option<Answer<Record>> {
+    let response = match http::success(answer) {
+        Ok(response) => response,
+        Err(other) => return Some(other),
+    };
+    let given = match serde_json::from_slice::<wire::Given>(&response.body) {
+        Ok(given) => given.evidence,
+        Err(e) => return Some(http::uncertain(Safety::Repeatable, unread(response.status, &e))),
+    };
+    match given.id.or(given.evidence_id).is_some_and(|id| !id.is_empty()) {
+        true => None,
+        false => Some(http::uncertain(Safety::Repeatable, "the evidence was given no id".to_owned())),
+    }
+}
+
+/// What an accept or a submission must have done: the record no longer asks.
+fn has_moved(status: Status) -> bool {
+    status != Status::NeedsResponse
+}
+
+/// The record in an answer: of this dispute, understood, and in a state that the call leads to.
+fn read(
+    answer: Answer<Response>,
+    source: Source,
+    dispute_ref: &str,
+    safety: Safety,
+    expected: impl Fn(Status) -> bool,
+) -> Answer<Record> {
+    then(answer, |response| {
+        let answered = serde_json::from_slice::<wire::Answered<'_>>(&response.body);
+        let dispute = match answered {
+            Ok(answered) => answered.dispute,
+            Err(e) => return http::uncertain(safety, unread(response.status, &e)),
+        };
+        let Some(dispute) = dispute else {
+            return http::uncertain(safety, format!("answered HTTP {} without a dispute", response.status));
+        };
+        let body = response.body.slice_ref(dispute.get().as_bytes());
+        let record = record(&body, source, response.as_of);
+        let events = match &record.reading {
+            Reading::Events(events) => events,
+            Reading::Unrecognised { what } => {
+                return http::uncertain(safety, format!("answered HTTP {}, and {what}", response.status));
+            }
+            Reading::FetchFirst { .. } | Reading::Acknowledged { .. } | Reading::NotOurs { .. } => {
+                return http::uncertain(safety, "the answer holds no record".to_owned());
+            }
+        };
+        let Some(snapshot) = events.first().and_then(|e| e.snapshot()) else {
+            return http::uncertain(safety, "the answer holds no dispute".to_owned());
+        };
+        if snapshot.dispute_ref != dispute_ref {
+            let why = format!("asked about {dispute_ref}, and the answer is about {}", snapshot.dispute_ref);
+            return http::uncertain(safety, why);
+        }
+        match expected(snapshot.status) {
+            true => Answer::Receipt(record),
+            false => {
+                let word = &snapshot.provider_status;
+                let why = format!("answered HTTP {}, and the record still says `{word}`", response.status);
+                http::uncertain(safety, why)
+            }
+        }
+    })
+}
+
+/// A bare dispute as the API gave it.
+pub fn record(body: &Bytes, source: Source, as_of: DateTime<Utc>) -> Record {
+    let reading = event::events(&Kept { source, body, as_of });
+    Record { reading, raw: body.clone(), as_of }
+}
+
+/// Goes on with a success; every other answer stays what it is.
+pub fn then<T>(answer: Answer<Response>, next: impl FnOnce(Response) -> Answer<T>) -> Answer<T> {
+    match http::success(answer) {
+        Ok(response) => next(response),
+        Err(other) => other,
+    }
+}
+
+pub fn unread(status: u16, error: &serde_json::Error) -> String {
+    format!("answered HTTP {status}, and the body is not what was expected: {error}")
+}

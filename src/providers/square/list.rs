@@ -1,0 +1,58 @@
+//! Paging through `GET /v2/disputes`, by the cursor that each page gives for the next. There is no window of
+//! time and no order is stated, so every page is walked through, and what has not been updated since is passed
+//! over.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use reqwest::Method;
+
+use super::api::{Api, record, then, unread};
+use super::wire;
+use crate::dispute::Source;
+use crate::providers::http::{self, Response, Safety};
+use crate::providers::{Account, Answer, CallLog, Page};
+
+/// Longest cursor that is sent back, bytes.
+const CURSOR_BYTES_MAX: usize = 2_000;
+
+pub async fn changed_since(
+    api: &Api,
+    account: &Account,
+    since: DateTime<Utc>,
+    cursor: Option<String>,
+) -> (Answer<Page>, Vec<CallLog>) {
+    let query = match &cursor {
+        None => String::new(),
+        Some(cursor) => {
+            format!(
+                "?{}",
+                form_urlencoded::Serializer::new(String::new()).append_pair("cursor", cursor).finish()
+            )
+        }
+    };
+    let path = format!("/v2/disputes{query}");
+    let (answer, log) = api.call(account, Method::GET, &path, Safety::Repeatable, |r| r).await;
+    (then(answer, |response| page(&response, since, cursor.as_deref())), log)
+}
+
+fn page(response: &Response, since: DateTime<Utc>, asked: Option<&str>) -> Answer<Page> {
+    let paged: wire::Paged<'_> = match serde_json::from_slice(&response.body) {
+        Ok(paged) => paged,
+        Err(e) => return http::uncertain(Safety::Repeatable, unread(response.status, &e)),
+    };
+    let next = paged.cursor.filter(|cursor| !cursor.is_empty());
+    if next.as_ref().is_some_and(|next| asked == Some(next) || next.len() > CURSOR_BYTES_MAX) {
+        let why = "the page that follows is this one again, or its cursor is absurdly long".to_owned();
+        return http::uncertain(Safety::Repeatable, why);
+    }
+    let is_new = |item: &&serde_json::value::RawValue| {
+        let listed = serde_json::from_str::<wire::Listed>(item.get()).ok();
+        let updated_at = listed.and_then(|l| wire::instant(&l.updated_at?));
+        updated_at.is_none_or(|at| at >= since)
+    };
+    let records = paged.disputes.into_iter().filter(is_new);
+    let records = records
+        .map(|item| record(&Bytes::copy_from_slice(item.get().as_bytes()), Source::Poll, response.as_of))
+        .collect();
+    Answer::Receipt(Page { records, next })
+}

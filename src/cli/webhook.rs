@@ -100,7 +100,11 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
         return refused(globals, "not_ready", &message);
     }
     match provider.verify(delivery, &account, now) {
-        Ok(verified) => accepted(globals, &verified),
+        Ok(verified) if verified.set_aside().is_empty() => accepted(globals, &verified),
+        Ok(verified) => {
+            let told = verified.set_aside().join("; ");
+            refused(globals, "set_aside", &format!("it is kept, and not all in it is believed: {told}"))
+        }
         Err(refusal) => refused(globals, refusal.word(), &told(&refusal, &args)),
     }
 }
@@ -150,6 +154,8 @@ fn told(refusal: &Refusal, args: &Verify) -> String {
         | Refusal::HeaderTwice { .. }
         | Refusal::HeaderMalformed { .. }
         | Refusal::SignatureMismatch { .. }
+        | Refusal::BodyMalformed { .. }
+        | Refusal::PasswordMismatch { .. }
         | Refusal::TooOld { .. } => refusal.to_string(),
     }
 }

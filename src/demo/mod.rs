@@ -1,6 +1,7 @@
 //! `respondby demo`: a scripted month at every provider, played on a moved clock against the real engine. It
 //! tells what happens as it happens, ends with a table, and fails if any promise was broken.
 
+mod plot_adyen;
 mod plot_checkout;
 mod plot_hyperswitch;
 mod plot_paypal;

@@ -30,6 +30,7 @@ pub const SHOPS: &[&Shop] = &[
     &super::plot_paypal::SHOP,
     &super::plot_checkout::SHOP,
     &super::plot_square::SHOP,
+    &super::plot_adyen::SHOP,
 ];
 
 /// The shop that is paid through a provider.

@@ -40,6 +40,9 @@ fn record(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc
             case.check_at = Some(now + RECHECK_DOUBT);
             return;
         }
+        if let Some(doubt) = unproved(known, case.newest.as_ref(), snapshot) {
+            return disbelieve(case, event, doubt, out);
+        }
     }
     let before = case.dispute.clone();
     let moved = transition(before.as_ref().map(|d| d.status), snapshot.status);
@@ -95,6 +98,7 @@ fn learn(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc>
     fill(&mut known.reason.network_code, &snapshot.reason.network_code);
     fill(&mut known.reason.network, &snapshot.reason.network);
     known.refunded |= snapshot.refunded;
+    known.opened_at = known.opened_at.min(snapshot.opened_at);
     if known.status == snapshot.status {
         known.closed_at = known.closed_at.map(|at| at.min(event.as_of));
     }
@@ -149,6 +153,36 @@ fn doubt(known: &Dispute, newest: Option<&CycleRow>, event: &Event, snapshot: &S
     })
 }
 
+/// News whose status and deadline nothing proves may not open a window that was answered once more: what asks
+/// again at one stage may have been written before the answer, or by somebody else.
+fn unproved(known: &Dispute, newest: Option<&CycleRow>, snapshot: &Snapshot) -> Option<String> {
+    let asks_again = snapshot.status == Status::NeedsResponse && known.status != Status::NeedsResponse;
+    let answered = newest.is_some_and(|row| row.cycle.state != CycleState::Open);
+    let unproved = !snapshot.deadline_confirmed && known.stage == snapshot.stage;
+    (asks_again && answered && unproved).then(|| {
+        format!(
+            "it asks for a response again at the stage `{}`, which was `{}`, and nothing in it proves that",
+            snapshot.stage, known.status
+        )
+    })
+}
+
+fn disbelieve(case: &Case, event: &Event, doubt: String, out: &mut Outcome) {
+    let Some(known) = &case.dispute else { return };
+    out.effects.push(Effect::Tell(Alert {
+        kind: AlertKind::Reversed,
+        severity: Severity::Warning,
+        cycle_n: None,
+        key: format!("unproved:{}", event.as_of.timestamp_micros()),
+        title: format!(
+            "a dispute that was {} is told to ask for a response again: look whether it does",
+            known.status
+        ),
+        detail: json!({"from": known.status, "event": event.name}),
+    }));
+    out.applied = Applied::Doubtful(doubt);
+}
+
 /// The dispute as it stands after the record. What this news does not state stays as it was known.
 fn merge(case: &Case, before: Option<&Dispute>, event: &Event, s: &Snapshot) -> Dispute {
     let known = |pick: fn(&Dispute) -> Option<String>| before.and_then(pick);
@@ -172,7 +206,7 @@ fn merge(case: &Case, before: Option<&Dispute>, event: &Event, s: &Snapshot) -> 
         amount: s.amount,
         reason,
         respond_by: deadline(before, s),
-        opened_at: s.opened_at,
+        opened_at: before.map_or(s.opened_at, |b| b.opened_at.min(s.opened_at)),
         as_of: event.as_of,
         closed_at,
         submissions: s.submissions,

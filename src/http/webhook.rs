@@ -223,7 +223,16 @@ impl Webhooks {
         match addressee {
             Addressee::Account(account) => {
                 match self.providers.get(account.provider).verify(delivery, account, now) {
-                    Ok(verified) => Some(verified),
+                    Ok(verified) => {
+                        for told in verified.set_aside() {
+                            tracing::warn!(
+                                account.provider = account.provider.as_str(),
+                                account.name = account.name,
+                                "part of a webhook is kept and not believed: {told}"
+                            );
+                        }
+                        Some(verified)
+                    }
                     Err(refusal) => {
                         tracing::warn!(
                             account.provider = account.provider.as_str(),

@@ -14,6 +14,7 @@ mod json;
 mod registry;
 mod verified;
 
+pub mod adyen;
 pub mod checkout;
 pub mod hyperswitch;
 pub mod paypal;
@@ -30,6 +31,7 @@ registry::registry! {
     Paypal = "paypal", paypal::Paypal;
     Checkout = "checkout", checkout::Checkout;
     Square = "square", square::Square;
+    Adyen = "adyen", adyen::Adyen;
 }
 
 pub use account::{Account, Credentials};

@@ -48,6 +48,10 @@ pub enum Refusal {
     HeaderMalformed { header: &'static str, why: String },
     #[error("no signature in `{header}` matches the body under {}: {hint}", under(*.secrets))]
     SignatureMismatch { header: &'static str, secrets: usize, hint: String },
+    #[error("the body is not one that could be signed: {why}")]
+    BodyMalformed { why: String },
+    #[error("the user or the password in `{header}` is not the one that the account has")]
+    PasswordMismatch { header: &'static str },
     #[error("the signed time is {age_s} s ago, and at most {tolerance_s} s are allowed")]
     TooOld { age_s: i64, tolerance_s: i64 },
 }
@@ -68,6 +72,8 @@ impl Refusal {
             Refusal::HeaderTwice { .. } => "header_twice",
             Refusal::HeaderMalformed { .. } => "header_malformed",
             Refusal::SignatureMismatch { .. } => "signature_mismatch",
+            Refusal::BodyMalformed { .. } => "body_malformed",
+            Refusal::PasswordMismatch { .. } => "password_mismatch",
             Refusal::TooOld { .. } => "too_old",
         }
     }
@@ -103,6 +109,7 @@ pub struct Verified {
     claimed_at: Option<DateTime<Utc>>,
     delivery: Delivery,
     on_behalf_of: Option<String>,
+    set_aside: Vec<String>,
 }
 
 impl Verified {
@@ -121,6 +128,7 @@ impl Verified {
             claimed_at,
             delivery,
             on_behalf_of: None,
+            set_aside: Vec::new(),
         }
     }
 
@@ -141,6 +149,12 @@ impl Verified {
         Self { merchant_id: account.merchant_id, account_id: account.account_id, on_behalf_of: None, ..self }
     }
 
+    /// For providers whose webhooks hold several pieces of news, each signed for itself: which of them are kept
+    /// and not believed, and why. The delivery's body has them where `events` does not read them as news.
+    pub(in crate::providers) fn with_set_aside(self, set_aside: Vec<String>) -> Self {
+        Self { set_aside, ..self }
+    }
+
     /// What the provider repeats on redelivery. At most 200 bytes.
     pub fn dedupe_key(&self) -> &str {
         &self.dedupe_key
@@ -149,6 +163,11 @@ impl Verified {
     /// When the provider says that it happened or was sent.
     pub fn claimed_at(&self) -> Option<DateTime<Utc>> {
         self.claimed_at
+    }
+
+    /// What in it is not to be believed, in words; empty when all of it is.
+    pub fn set_aside(&self) -> &[String] {
+        &self.set_aside
     }
 
     pub fn delivery(&self) -> &Delivery {
@@ -170,6 +189,12 @@ pub struct Kept<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
     Events(Vec<Event>),
+    /// News of several things at once, and not all of it is understood: what is, is applied, and the delivery is
+    /// shown to a person all the same.
+    Partly {
+        events: Vec<Event>,
+        what: String,
+    },
     /// The body only points at a dispute: fetch it, then apply the record.
     FetchFirst {
         dispute_ref: String,

@@ -5,6 +5,7 @@
 //! understanding of a provider must not be shared by what the adapter is tested against.
 
 mod accounts;
+mod adyen;
 mod checkout;
 mod control;
 mod control_http;

@@ -52,6 +52,7 @@ stand_ins! {
     Paypal = "paypal" by super::paypal::Book;
     Checkout = "checkout" by super::checkout::Book;
     Square = "square" by super::square::Book;
+    Adyen = "adyen" by super::adyen::Book;
 }
 
 impl std::fmt::Display for ProviderKind {

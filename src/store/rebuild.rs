@@ -69,7 +69,8 @@ async fn all_events(conn: &mut PgConnection, world: &World) -> sqlx::Result<BTre
         "select d.merchant_id, d.account_id, a.provider, d.source, d.received_at, d.claimed_at, d.body
          from deliveries d
          join accounts a on a.merchant_id = d.merchant_id and a.account_id = d.account_id
-         where d.state = 'settled' and d.outcome <> 'doubtful' and d.on_behalf_of is null
+         where (d.state = 'settled' and d.outcome <> 'doubtful' or d.outcome = 'partly')
+             and d.on_behalf_of is null
          order by d.received_at, d.delivery_id",
     )
     .fetch_all(conn)
@@ -81,9 +82,12 @@ async fn all_events(conn: &mut PgConnection, world: &World) -> sqlx::Result<BTre
         let claimed_at: Option<DateTime<Utc>> = row.try_get("claimed_at")?;
         let as_of = claimed_at.unwrap_or(received_at);
         let provider = world.registry.get(word(row, "provider")?);
-        let Reading::Events(read) = provider.events(&Kept { source, body: row.try_get("body")?, as_of })
-        else {
-            continue;
+        let read = match provider.events(&Kept { source, body: row.try_get("body")?, as_of }) {
+            Reading::Events(events) | Reading::Partly { events, .. } => events,
+            Reading::FetchFirst { .. }
+            | Reading::Acknowledged { .. }
+            | Reading::NotOurs { .. }
+            | Reading::Unrecognised { .. } => continue,
         };
         for event in read {
             let Some(snapshot) = event.snapshot() else { continue };

@@ -164,6 +164,10 @@ async fn digest(
                 items.extend(events.into_iter().map(|event| (at, item(delivery, event))));
                 done("applied", None)
             }
+            Reading::Partly { events, what } => {
+                items.extend(events.into_iter().map(|event| (at, item(delivery, event))));
+                Settled { outcome: deliveries::PARTLY, ..quarantine(delivery, what) }
+            }
             Reading::FetchFirst { dispute_ref, name } if !is_read(shop, delivery) => quarantine(
                 delivery,
                 format!("{name} says only that {dispute_ref} changed, and this provider cannot be read"),
@@ -197,16 +201,25 @@ async fn digest(
     });
     let (places, items): (Vec<usize>, Vec<Item>) = items.into_iter().unzip();
     let turned = turn::take(conn, &shop.world, items, now).await?;
-    for (place, turned) in places.into_iter().zip(&turned) {
+    note_turns(&mut settled, places, &turned);
+    Ok((settled, turned))
+}
+
+/// What the events of each delivery came to.
+fn note_turns(settled: &mut [Settled], places: Vec<usize>, turned: &[Turned]) {
+    for (place, turned) in places.into_iter().zip(turned) {
         let row = &mut settled[place];
-        row.outcome = turned.applied.word();
         row.dispute_id = turned.dispute_id.or(row.dispute_id);
+        if row.quarantined {
+            // What is not understood is what a person has to see.
+            continue;
+        }
+        row.outcome = turned.applied.word();
         row.note = match &turned.applied {
             Applied::Doubtful(why) | Applied::Refused(why) => Some(why.clone()),
             Applied::Applied | Applied::Unchanged | Applied::Stale => None,
         };
     }
-    Ok((settled, turned))
 }
 
 /// What to do about an account that a delivery names and the configuration does not.

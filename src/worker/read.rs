@@ -136,9 +136,11 @@ async fn absorb(
             Reading::Acknowledged { what } if source == Source::Receipt => {
                 Some(Looked::Acknowledged(what.clone()))
             }
-            Reading::Acknowledged { what } | Reading::Unrecognised { what } | Reading::NotOurs { what } => {
-                Some(Looked::NotUnderstood(what.clone()))
-            }
+            // A record is of one dispute, and is understood or not.
+            Reading::Partly { what, .. }
+            | Reading::Acknowledged { what }
+            | Reading::Unrecognised { what }
+            | Reading::NotOurs { what } => Some(Looked::NotUnderstood(what.clone())),
             Reading::FetchFirst { name, .. } => Some(Looked::NotUnderstood(format!("{name} is no record"))),
         });
     }

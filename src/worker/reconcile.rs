@@ -149,7 +149,8 @@ async fn commit_page(
 fn disputes_on(page: &Page) -> BTreeSet<&str> {
     let events = page.records.iter().filter_map(|record| match &record.reading {
         Reading::Events(events) => Some(events),
-        Reading::FetchFirst { .. }
+        Reading::Partly { .. }
+        | Reading::FetchFirst { .. }
         | Reading::Acknowledged { .. }
         | Reading::NotOurs { .. }
         | Reading::Unrecognised { .. } => None,

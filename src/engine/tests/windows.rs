@@ -54,6 +54,20 @@ fn several_rungs_that_passed_at_once_are_told_once() {
 }
 
 #[test]
+fn news_that_nothing_proves_opens_no_window_twice() {
+    defending(
+        "created respond_by 20d unsigned               | want stage_evidence; defend at -2d; wake -2d
+         at 18d                                        | @18d want submit; answered by defend
+         at 19d news needs_response unsigned           | @19d doubtful; @19d tell reversed; answered by defend
+         at 20d news needs_response respond_by 60d unsigned | @20d doubtful; @20d tell reversed; answered by defend
+         at 21d news won unsigned                      | answered by defend
+         at 22d news needs_response respond_by 60d unsigned | @22d doubtful; @22d tell reversed; answered by defend
+         at 23d news needs_response stage inquiry respond_by 60d unsigned
+                                                       | @23d tell reversed; @23d want stage_evidence; cycle 2 defend at -2d; wake -2d",
+    );
+}
+
+#[test]
 fn an_unsigned_deadline_may_shorten_a_plan_and_never_lengthen_it() {
     defending(
         "created respond_by 20d             | want stage_evidence; defend at -2d; wake -2d

@@ -145,7 +145,10 @@ fn fetched(response: &Response, dispute_ref: &str) -> Answer<Record> {
         Reading::Unrecognised { what } => {
             return uncertain_read(format!("answered HTTP {}, and {what}", response.status));
         }
-        Reading::FetchFirst { .. } | Reading::Acknowledged { .. } | Reading::NotOurs { .. } => {
+        Reading::Partly { .. }
+        | Reading::FetchFirst { .. }
+        | Reading::Acknowledged { .. }
+        | Reading::NotOurs { .. } => {
             return uncertain_read(format!("answered HTTP {} without a record", response.status));
         }
     };

@@ -22,6 +22,7 @@ pub fn conformance() -> Conformance {
         credentials: &[("api_key", "sk_q7kd4zr9xw2qmt5")],
         secrets: ["Damson-47-workflow", "Bullace-12-before", "Greengage-88-others"],
         sign,
+        within: None,
         optional_headers: &["authorization"],
         age_max_s: None,
         settings: &[],

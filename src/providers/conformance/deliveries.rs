@@ -31,7 +31,7 @@ fn the_genuine_is_taken_under_each_secret_and_names_itself_alike() {
         let older = verify(p, c, c.delivery(body, c.secrets[1])).expect(place);
         assert_eq!(newest.dedupe_key(), older.dedupe_key(), "{place}");
         assert!((1..=200).contains(&newest.dedupe_key().len()), "{place}");
-        assert_eq!(newest.delivery().body, body, "{place}");
+        assert_eq!(newest.delivery().body, c.signed(body, c.secrets[0]), "{place}");
         assert_eq!((newest.merchant_id, newest.account_id, newest.provider), (3, 31, c.provider));
     });
 }
@@ -52,7 +52,7 @@ fn different_events_have_different_names() {
 }
 
 #[test]
-fn no_byte_of_a_body_can_be_changed_added_or_taken() {
+fn no_byte_that_is_signed_can_be_changed_added_or_taken() {
     on_each(|p, c, webhook, place| {
         let genuine = c.delivery(webhook.body.as_bytes(), c.secrets[0]);
         let first = webhook.name == c.webhooks[0].name;
@@ -61,15 +61,20 @@ fn no_byte_of_a_body_can_be_changed_added_or_taken() {
         for n in (0..genuine.body.len()).step_by(stride) {
             let mut body = genuine.body.to_vec();
             body[n] ^= 1 << (n % 8);
+            let may_pass = c.is_as_genuine(&genuine.body, &body);
             let result = verify(p, c, with(body));
-            assert!(
-                matches!(result, Err(Refusal::SignatureMismatch { .. })),
-                "{place}, byte {n}: {result:?}"
-            );
+            let refused = match &result {
+                Err(Refusal::SignatureMismatch { .. }) => true,
+                // What is signed is somewhere in it, and cannot be found any more.
+                Err(Refusal::BodyMalformed { .. }) => c.within.is_some(),
+                Ok(_) | Err(_) => false,
+            };
+            assert!(refused || (may_pass && result.is_ok()), "{place}, byte {n}: {result:?}");
         }
         let whole = &genuine.body[..];
         for body in [[whole, b"\n"].concat(), [b" ", whole].concat(), whole[1..].to_vec(), Vec::new()] {
-            assert!(verify(p, c, with(body)).is_err(), "{place}");
+            let may_pass = c.is_as_genuine(whole, &body);
+            assert_eq!(verify(p, c, with(body)).is_ok(), may_pass, "{place}");
         }
     });
 }

@@ -8,7 +8,6 @@ mod readings;
 
 use std::sync::LazyLock;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
@@ -31,6 +30,8 @@ pub struct Conformance {
     /// Secrets as its dashboard makes them: newest, older, and one of somebody else.
     pub secrets: [&'static str; 3],
     pub sign: Sign,
+    /// For senders whose signature is in the body: then `sign` gives the headers beside it.
+    pub within: Option<Within>,
     /// Headers that are not signed: a delivery without them is taken all the same.
     pub optional_headers: &'static [&'static str],
     /// How old a signed time may be, seconds; `None` when no time is signed.
@@ -41,6 +42,16 @@ pub struct Conformance {
     /// The API's records, where webhooks only point at disputes and tell nothing of them.
     pub records: Vec<Webhook>,
     pub api: ApiAnswers,
+}
+
+/// A signature in the body, over some of its fields.
+#[derive(Debug, Clone, Copy)]
+pub struct Within {
+    /// The body with its signature under that secret.
+    pub signed: fn(&[u8], &str) -> Vec<u8>,
+    /// What the signature covers, and the signature: a body that says the same is as genuine. `None` when there is
+    /// none to be read.
+    pub fields: fn(&[u8]) -> Option<Vec<String>>,
 }
 
 /// A webhook's body as it may come, and what it means.
@@ -144,7 +155,21 @@ impl Conformance {
     /// A delivery of `body` that the provider made `now`, signed with `secret`.
     fn delivery(&self, body: &[u8], secret: &str) -> Delivery {
         let headers = (self.sign)(body, secret, now());
-        Delivery { headers, body: Bytes::copy_from_slice(body), url: Some(URL.to_owned()) }
+        Delivery { headers, body: self.signed(body, secret).into(), url: Some(URL.to_owned()) }
+    }
+
+    /// The body as it is sent.
+    fn signed(&self, body: &[u8], secret: &str) -> Vec<u8> {
+        self.within.map_or_else(|| body.to_vec(), |within| (within.signed)(body, secret))
+    }
+
+    /// Whether a body that was changed on its way still says all that is signed.
+    fn is_as_genuine(&self, genuine: &[u8], changed: &[u8]) -> bool {
+        let says = |fields: &Within| {
+            let said = (fields.fields)(genuine);
+            said.is_some() && said == (fields.fields)(changed)
+        };
+        self.within.as_ref().is_some_and(says)
     }
 
     /// Everything that is read: webhooks and, where those are only hints, records.

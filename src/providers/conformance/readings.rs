@@ -23,8 +23,8 @@ fn meaning(reading: &Reading) -> Option<Meaning> {
         Reading::FetchFirst { .. } => Some(Meaning::FetchFirst),
         Reading::NotOurs { .. } => Some(Meaning::NotOurs),
         Reading::Unrecognised { .. } => Some(Meaning::Unrecognised),
-        // The answer to a call, and no meaning that a webhook can have.
-        Reading::Acknowledged { .. } => None,
+        // The answer to a call, and several meanings: none that a webhook of the suite has.
+        Reading::Acknowledged { .. } | Reading::Partly { .. } => None,
     }
 }
 

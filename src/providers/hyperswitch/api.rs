@@ -195,6 +195,7 @@ fn puzzle(status: u16, reading: &Reading) -> String {
         Reading::Unrecognised { what } => format!("answered HTTP {status}, and {what}"),
         Reading::Events(_)
         | Reading::FetchFirst { .. }
+        | Reading::Partly { .. }
         | Reading::Acknowledged { .. }
         | Reading::NotOurs { .. } => {
             format!("answered HTTP {status} without a record")

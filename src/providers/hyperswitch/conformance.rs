@@ -22,6 +22,7 @@ pub fn conformance() -> Conformance {
         credentials: &[("api_key", "prd_Plover93Teal")],
         secrets: ["Whimbrel-55-new", "Godwit-31-old", "Knot-08-strange"],
         sign,
+        within: None,
         optional_headers: &[],
         age_max_s: None,
         settings: &[],

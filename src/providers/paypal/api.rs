@@ -257,7 +257,10 @@ fn read(response: &Response, dispute_ref: &str) -> Answer<Record> {
             None => "the answer holds no dispute".to_owned(),
         },
         Reading::Unrecognised { what } => format!("answered HTTP {}, and {what}", response.status),
-        Reading::FetchFirst { .. } | Reading::Acknowledged { .. } | Reading::NotOurs { .. } => {
+        Reading::Partly { .. }
+        | Reading::FetchFirst { .. }
+        | Reading::Acknowledged { .. }
+        | Reading::NotOurs { .. } => {
             format!("answered HTTP {} without a record", response.status)
         }
     };

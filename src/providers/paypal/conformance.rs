@@ -35,6 +35,7 @@ pub fn conformance() -> Conformance {
         credentials: &[("client_id", "AbSorrelClient31"), ("client_secret", "ESorrelSecret55x")],
         secrets: ["4PX61120TK9983145", "7LM20981WS4471260", "0ZZ99999ZZ0000000"],
         sign,
+        within: None,
         // The version of the scheme, which is not signed.
         optional_headers: &["paypal-auth-version"],
         age_max_s: Some(300),

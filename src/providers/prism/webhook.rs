@@ -120,7 +120,10 @@ impl Intake {
     pub fn events(&self, kept: &Kept<'_>) -> Reading {
         let mut understood =
             self.natives.values().map(|native| native.events(kept)).filter(|reading| match reading {
-                Reading::Events(_) | Reading::FetchFirst { .. } | Reading::NotOurs { .. } => true,
+                Reading::Events(_)
+                | Reading::Partly { .. }
+                | Reading::FetchFirst { .. }
+                | Reading::NotOurs { .. } => true,
                 Reading::Unrecognised { .. } | Reading::Acknowledged { .. } => false,
             });
         match (understood.next(), understood.next()) {

@@ -194,6 +194,7 @@ fn puzzle(status: u16, reading: &Reading) -> String {
     match reading {
         Reading::Unrecognised { what } => format!("answered HTTP {status}, and {what}"),
         Reading::Events(_)
+        | Reading::Partly { .. }
         | Reading::FetchFirst { .. }
         | Reading::Acknowledged { .. }
         | Reading::NotOurs { .. } => {

@@ -22,6 +22,7 @@ pub fn conformance() -> Conformance {
         credentials: &[("key_id", "rzp_live_Zw81"), ("key_secret", "kDamson44x")],
         secrets: ["Quince-91-new", "Medlar-17-old", "Sloe-00-strange"],
         sign,
+        within: None,
         optional_headers: &["x-razorpay-event-id"],
         age_max_s: None,
         settings: &[],

@@ -190,7 +190,10 @@ fn read(
             Reading::Unrecognised { what } => {
                 return http::uncertain(safety, format!("answered HTTP {}, and {what}", response.status));
             }
-            Reading::FetchFirst { .. } | Reading::Acknowledged { .. } | Reading::NotOurs { .. } => {
+            Reading::Partly { .. }
+            | Reading::FetchFirst { .. }
+            | Reading::Acknowledged { .. }
+            | Reading::NotOurs { .. } => {
                 return http::uncertain(safety, "the answer holds no record".to_owned());
             }
         };

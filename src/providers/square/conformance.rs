@@ -24,6 +24,7 @@ pub fn conformance() -> Conformance {
         credentials: &[("access_token", "EAAAq7kd4zr9xw2q")],
         secrets: ["Sorrel-55-signs", "Yarrow-21-before", "Tansy-77-others"],
         sign,
+        within: None,
         optional_headers: &[],
         age_max_s: None,
         settings: &[],

@@ -21,6 +21,7 @@ pub fn conformance() -> Conformance {
         credentials: &[("api_key", "rk_live_Tamarind31x")],
         secrets: ["whsec_Loquat91new", "whsec_Pomelo17old", "whsec_Durian00strange"],
         sign,
+        within: None,
         optional_headers: &[],
         age_max_s: Some(300),
         settings: &[],

@@ -1,6 +1,7 @@
 //! A sandbox on free ports, a clock that stands still, and a receiver that keeps what it is sent and answers
 //! as it is told. Everything else is in the files by subject.
 
+mod adyen;
 mod checkout;
 mod control;
 mod every;
@@ -28,6 +29,8 @@ use crate::clock::Clock;
 const KEY: &str = "sk_test_bench";
 const STRIPE_SECRET: &str = "whsec_bench";
 const RAZORPAY_SECRET: &str = "bench_webhook_secret";
+const ADYEN_KEY: &str = "AQEbench";
+const ADYEN_SECRET: &str = "44D1B0C39E57A2F844D1B0C39E57A2F844D1B0C39E57A2F844D1B0C39E57A2F8";
 const PDF: &[u8] = b"%PDF-1.4 a receipt";
 
 #[derive(Debug, Clone)]
@@ -119,6 +122,7 @@ impl Bench {
                     .webhook_url(&url),
             ),
             change(paypal::account().webhook_url(&url)),
+            change(SandboxAccount::adyen("shop", ADYEN_KEY, "BenchMerchant", ADYEN_SECRET).webhook_url(&url)),
         ];
         for kind in ProviderKind::ALL {
             if !accounts.iter().any(|account| account.provider == *kind) {

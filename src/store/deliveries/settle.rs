@@ -33,6 +33,9 @@ pub struct Settled {
     pub dispute_id: Option<DisputeId>,
 }
 
+/// The outcome of a delivery in quarantine that was applied as far as it is understood.
+pub const PARTLY: &str = "partly";
+
 /// The oldest kept deliveries that no other worker holds.
 pub async fn claim(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Claimed>> {
     let rows = sqlx::query(

@@ -50,6 +50,7 @@ fn received(answer: Answer<Page>) -> (Vec<String>, Option<String>) {
     let id = |reading: &Reading| match reading {
         Reading::Events(events) => events[0].snapshot().unwrap().dispute_ref.clone(),
         Reading::FetchFirst { .. }
+        | Reading::Partly { .. }
         | Reading::Acknowledged { .. }
         | Reading::NotOurs { .. }
         | Reading::Unrecognised { .. } => panic!("{reading:?}"),

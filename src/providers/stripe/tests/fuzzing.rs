@@ -15,7 +15,10 @@ fn check(source: Source, body: &[u8]) -> Result<(), TestCaseError> {
         Reading::FetchFirst { dispute_ref: words, name: what } => {
             prop_assert!(!words.is_empty() && is_printable(words) && is_printable(what), "{reading:?}");
         }
-        Reading::Acknowledged { what } | Reading::NotOurs { what } | Reading::Unrecognised { what } => {
+        Reading::Partly { what, .. }
+        | Reading::Acknowledged { what }
+        | Reading::NotOurs { what }
+        | Reading::Unrecognised { what } => {
             prop_assert!(is_printable(what) && !what.is_empty() && what.chars().count() < 800, "{what:?}");
         }
     }

@@ -5,6 +5,7 @@ mod plot_adyen;
 mod plot_checkout;
 mod plot_hyperswitch;
 mod plot_paypal;
+mod plot_prism;
 mod plot_razorpay;
 mod plot_square;
 mod plot_stripe;

@@ -31,6 +31,7 @@ pub const SHOPS: &[&Shop] = &[
     &super::plot_checkout::SHOP,
     &super::plot_square::SHOP,
     &super::plot_adyen::SHOP,
+    &super::plot_prism::SHOP,
 ];
 
 /// The shop that is paid through a provider.

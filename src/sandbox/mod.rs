@@ -18,6 +18,7 @@ mod office;
 mod orders;
 mod outbox;
 mod paypal;
+mod prism;
 mod razorpay;
 mod registry;
 mod reply;

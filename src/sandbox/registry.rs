@@ -53,6 +53,7 @@ stand_ins! {
     Checkout = "checkout" by super::checkout::Book;
     Square = "square" by super::square::Book;
     Adyen = "adyen" by super::adyen::Book;
+    Prism = "prism" by super::prism::Book;
 }
 
 impl std::fmt::Display for ProviderKind {

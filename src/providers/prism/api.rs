@@ -197,9 +197,10 @@ fn understood(answer: Answer<Record>, verb: Verb, dispute_ref: &str) -> Answer<R
             None => refused("the answer holds no dispute".to_owned()),
         },
         Reading::Acknowledged { .. } if verb != Verb::Get => Answer::Receipt(record),
-        Reading::Unrecognised { what } | Reading::Acknowledged { what } | Reading::NotOurs { what } => {
-            refused(what.clone())
-        }
+        Reading::Unrecognised { what }
+        | Reading::Partly { what, .. }
+        | Reading::Acknowledged { what }
+        | Reading::NotOurs { what } => refused(what.clone()),
         Reading::FetchFirst { name, .. } => refused(format!("{name} is no record")),
     }
 }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::super::ProviderKind;
 use super::super::office::{Plan, Timer, instant};
 use super::super::orders::{Change, NewDispute};
 use super::super::outbox::Draft;
@@ -21,7 +20,7 @@ const DEBIT_AFTER_S: i64 = 6 * 3600;
 impl Desk<'_> {
     /// Opens a dispute and answers with its reference.
     pub fn open(&mut self, now: DateTime<Utc>, order: &NewDispute) -> anyhow::Result<String> {
-        let account = self.office.account_index(ProviderKind::Adyen, order.account.as_deref())?;
+        let account = self.office.account_index(self.book.kind, order.account.as_deref())?;
         let dispute = self.made_up(now, account, order)?;
         let (id, stage) = (dispute.id.clone(), dispute.stage);
         if self.book.disputes.contains_key(&id) {
@@ -104,7 +103,7 @@ impl Desk<'_> {
     }
 
     fn decide_at(&mut self, at: DateTime<Utc>, id: &str) {
-        let timer = Timer::Decide { provider: ProviderKind::Adyen, dispute: id.to_owned() };
+        let timer = Timer::Decide { provider: self.book.kind, dispute: id.to_owned() };
         self.office.set_timer(at, timer);
     }
 
@@ -112,7 +111,7 @@ impl Desk<'_> {
         let Some(dispute) = self.book.disputes.get(id).filter(|d| d.state == State::Open) else { return };
         let Some(respond_by) = dispute.respond_by else { return };
         let ends = respond_by.saturating_add(1).saturating_add(dispute.plan.lapse_grace_s);
-        let timer = Timer::Lapse { provider: ProviderKind::Adyen, dispute: id.to_owned() };
+        let timer = Timer::Lapse { provider: self.book.kind, dispute: id.to_owned() };
         self.office.set_timer(instant(ends), timer);
     }
 

@@ -25,9 +25,24 @@ use refusal::Refusal;
 type Desk<'a> = super::stand_in::Desk<'a, Book>;
 
 /// Everything Adyen keeps.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Book {
+    /// Whose accounts these are: Adyen's own, or those of somebody who passes calls on to it.
+    kind: ProviderKind,
     disputes: BTreeMap<String, Dispute>,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self::behind(ProviderKind::Adyen)
+    }
+}
+
+impl Book {
+    /// For accounts of `kind`, whose disputes are at Adyen.
+    pub fn behind(kind: ProviderKind) -> Self {
+        Self { kind, disputes: BTreeMap::new() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +95,7 @@ fn answer(desk: &mut Desk<'_>, now: DateTime<Utc>, request: &Incoming) -> Reply 
 
 fn look(desk: &mut Desk<'_>, now: DateTime<Utc>, request: &Incoming) -> Result<Reply, Refusal> {
     let key = request.header("x-api-key").unwrap_or_default();
-    let known = desk.office.account_with(ProviderKind::Adyen, &[("api_key", key)]);
+    let known = desk.office.account_with(desk.book.kind, &[("api_key", key)]);
     let account = known.ok_or_else(Refusal::unauthorised)?;
     let route = Route::of(&request.method, &request.segments()).ok_or_else(Refusal::unknown_url)?;
     let call = read(desk, now, account, route, &request.body)?;

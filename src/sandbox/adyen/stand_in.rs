@@ -100,7 +100,7 @@ impl StandIn for Book {
         now: DateTime<Utc>,
         order: &NewWarning,
     ) -> anyhow::Result<String> {
-        let account = office.account_index(ProviderKind::Adyen, order.account.as_deref())?;
+        let account = office.account_index(self.kind, order.account.as_deref())?;
         let id = office.ids.next("fraud", 16).trim_start_matches("fraud").to_ascii_uppercase();
         let state = &office.accounts[account];
         let item = json!({
@@ -139,7 +139,7 @@ impl StandIn for Book {
         let mut disputes: Vec<_> = self.disputes.values().collect();
         disputes.sort_by_key(|d| d.n);
         let views = disputes.into_iter().map(|d| DisputeView {
-            provider: ProviderKind::Adyen,
+            provider: self.kind,
             account: office.accounts[d.account].spec.name.clone(),
             id: d.id.clone(),
             status: d.state.word(d.stage).to_owned(),

@@ -8,6 +8,7 @@ mod every;
 mod faults;
 mod hyperswitch;
 mod paypal;
+mod prism;
 mod razorpay;
 mod square;
 mod stripe;

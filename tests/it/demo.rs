@@ -43,6 +43,7 @@ fn asked(dir: &Path, args: &[&str]) -> Value {
 }
 
 fn post(url: &str, body: &Value) -> Value {
+    respondby::providers::http::install_crypto();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -21,6 +21,7 @@ use super::{Book, Desk};
 
 /// What the webhook action sends as `Authorization`, where an account has it.
 const WEBHOOK_AUTHORIZATION: &str = "webhook_authorization";
+const EXAMPLE_KEY: &str = "sk_sbox_sandboxexamplekeyforthesdk2";
 
 impl SandboxAccount {
     pub fn checkout(name: &str, api_key: &str, webhook_secret: &str) -> Self {
@@ -49,11 +50,13 @@ impl StandIn for Book {
     }
 
     fn example(&self) -> SandboxAccount {
-        SandboxAccount::checkout("example", "sk_sandbox_example", "sandbox_workflow_key")
+        // The SDK looks at the key to know how to send it.
+        SandboxAccount::checkout("example", EXAMPLE_KEY, "sandbox_workflow_key")
     }
 
     fn sdk_lines(&self, url: &str) -> Vec<(&'static str, String)> {
-        vec![("Node, checkout-sdk-node", format!("new Checkout('sk_sandbox_example', {{ host: '{url}' }})"))]
+        let make = format!("const c = new Checkout('{EXAMPLE_KEY}', {{ subdomain: 'sandbox0' }})");
+        vec![("Node, checkout-sdk-node", format!("{make}; c.config.host = '{url}'"))]
     }
 
     fn account_ref(&self, _spec: &SandboxAccount, ids: &mut Ids) -> String {

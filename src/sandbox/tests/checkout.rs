@@ -8,7 +8,7 @@ const SECRET: &str = "sandbox_workflow_key";
 
 fn request(bench: &Bench, method: Method, path: &str) -> RequestBuilder {
     let url = format!("{}{path}", bench.sandbox.url(ProviderKind::Checkout));
-    bench.client.request(method, url).bearer_auth("sk_sandbox_example")
+    bench.client.request(method, url).bearer_auth("sk_sbox_sandboxexamplekeyforthesdk2")
 }
 
 async fn get(bench: &Bench, path: &str) -> Got {
@@ -155,7 +155,7 @@ async fn strangers_learn_nothing() {
     let bench = Bench::new().await;
     let id = bench.create(NewDispute::checkout());
     let url = format!("{}/disputes/{id}", bench.sandbox.url(ProviderKind::Checkout));
-    for key in ["sk_other", "", "sk_sandbox_exampl", "sk_sandbox_example2"] {
+    for key in ["sk_other", "", "sk_sbox_sandboxexamplekeyforthesdk"] {
         let refused = got(bench.client.get(&url).bearer_auth(key)).await;
         assert_eq!((refused.status, &refused.body), (401, &json!("")), "{key}");
     }

@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use respondby::clock::Clock;
 use respondby::crash::POINTS;
+use respondby::providers::ProviderName;
 use respondby::sandbox::{Control, NewDispute, Sandbox, WebhookState};
 use respondby::store::{deliveries, watermarks};
 use tempfile::TempDir;
@@ -37,14 +38,16 @@ lease_s = 10
 poll_every_ms = 50
 [reconcile]
 every_s = 10
-[providers.stripe]
-total_timeout_ms = 4000
-[providers.razorpay]
-total_timeout_ms = 4000
 [log]
 format = \"json\"
 filter = \"respondby=info\"
 ";
+
+/// A call is over before its lease is, at every provider.
+fn more() -> String {
+    let call = |name: &ProviderName| format!("[providers.{name}]\ntotal_timeout_ms = 4000\n");
+    MORE.to_owned() + &ProviderName::ALL.iter().map(call).collect::<String>()
+}
 
 struct Town {
     db: Database,
@@ -63,7 +66,7 @@ struct Serving {
 impl Town {
     async fn new(seed: u64) -> Self {
         let db = Database::new().await;
-        let setup = Setup { rules: at_once(), more: MORE.into(), seed, ..Setup::default() };
+        let setup = Setup { rules: at_once(), more: more(), seed, ..Setup::default() };
         let sandbox = super::stage::sandbox(Clock::system(), &setup).await;
         let dir = tempfile::tempdir().unwrap();
         let config = write_configuration(&dir, &db.url, &sandbox, &setup);

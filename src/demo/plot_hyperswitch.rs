@@ -32,7 +32,7 @@ fn behind(at_s: i64, connector: &str, name: &'static str, reason: &str, amount: 
 
 fn scenes(all: &mut Vec<Scene>) {
     all.extend([
-        behind(6 * HOUR, "checkout", "lamp", "product_not_received", 12_900)
+        behind(6 * HOUR, "checkout", "lantern", "product_not_received", 12_900)
             .window(9 * DAY)
             .knows(delivered("L-301", "reading lamp"))
             .then("won", 7 * DAY)
@@ -44,12 +44,12 @@ fn scenes(all: &mut Vec<Scene>) {
             .knows(delivered("L-302", "storm lantern"))
             .then("won", 6 * DAY)
             .0,
-        behind(5 * DAY, "adyen", "question", "fraudulent", 19_900)
+        behind(5 * DAY, "adyen", "sofa", "fraudulent", 19_900)
             .window(5 * DAY)
             .knows(order("L-303", "chandelier"))
             .edit(|d| d.phase = Some("pre_dispute".to_owned()))
             .0,
-        moves(7 * DAY, "question", Change::SubmittedElsewhere),
-        moves(12 * DAY, "question", Change::Won { amount_deducted: 0 }),
+        moves(7 * DAY, "sofa", Change::SubmittedElsewhere),
+        moves(12 * DAY, "sofa", Change::Won { amount_deducted: 0 }),
     ]);
 }

@@ -151,3 +151,23 @@ pub fn moves(at_s: i64, name: &'static str, change: Change) -> Scene {
 pub fn says(at_s: i64, words: &'static str) -> Scene {
     Scene { at_s, act: Act::Says(words) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_dispute_of_the_month_has_a_name_of_its_own() {
+        let mut names = BTreeSet::new();
+        for scene in month() {
+            if let Act::Opens { name, .. } = scene.act {
+                assert!(
+                    names.insert(name),
+                    "two disputes are called `{name}`: what happens to one would happen to both"
+                );
+            }
+        }
+    }
+}

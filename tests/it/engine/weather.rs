@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use respondby::dispute::Capabilities;
-use respondby::sandbox::{Change, NewDispute, ProviderKind, Weather, WebhookState};
+use respondby::sandbox::{Change, DisputeView, NewDispute, ProviderKind, Weather, WebhookState};
 use respondby::store::watermarks;
 use serde_json::Value;
 
@@ -83,7 +83,12 @@ async fn weathered(seed: u64) {
     }
     let lost = stage.control.webhooks().iter().filter(|w| w.state == WebhookState::Dropped).count();
     read_once(&mut stage).await;
-    let breaches = stage.breaches().await;
+    let mut breaches = stage.breaches().await;
+    // Of two unsigned deadlines that came in the wrong order the shorter one stands until a person has looked, where
+    // nobody can be asked. A replay has them in the provider's order, and makes what that person will find.
+    let blind = |d: &DisputeView| !capabilities(&stage, d.provider).fetch;
+    let unread: Vec<String> = stage.control.disputes().into_iter().filter(blind).map(|d| d.id).collect();
+    breaches.retain(|b| !(b.starts_with("P7: ") && unread.iter().any(|id| b.contains(id.as_str()))));
     assert!(breaches.is_empty(), "seed {seed}, {lost} webhooks lost:\n{}", breaches.join("\n"));
     let odd = stage.deliveries("quarantined").await;
     assert_eq!(odd, 0, "seed {seed}: deliveries are in quarantine, and all of them can be understood");

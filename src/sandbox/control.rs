@@ -22,7 +22,7 @@ use crate::clock::Clock;
 /// A webhook that takes longer counts as failed (Razorpay's documented limit; Stripe publishes none).
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Redirects count as failures at both providers.
+/// Redirects count as failures at every provider.
 fn client() -> reqwest::ClientBuilder {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(WEBHOOK_TIMEOUT)
 }

@@ -142,6 +142,9 @@ pub fn connect(options: PgConnectOptions, config: &DatabaseConfig) -> PgPool {
         ("statement_timeout", ms(config.statement_timeout_ms)),
         ("lock_timeout", ms(config.lock_timeout_ms)),
         ("idle_in_transaction_session_timeout", ms(config.idle_in_transaction_timeout_ms)),
+        // Statements are few and set-wise: one plan serves whatever the sets hold. With a plan of its own for each of
+        // the first five calls on every connection, the first 10,000 wakes took a third longer.
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
     ]);
     PgPoolOptions::new()
         .max_connections(config.connections_max)

@@ -43,7 +43,8 @@ pub async fn claim_due(
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
 }
 
-/// After downtime: what is due, earliest deadline first. One sort over everything due, not locked.
+/// After downtime: what is due, earliest deadline first. One sort over everything due, not locked. Those of one
+/// deadline by id, as they lie in the tables: a batch then reads and writes pages that lie together.
 pub async fn overdue_by_deadline(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -53,7 +54,7 @@ pub async fn overdue_by_deadline(
         "select merchant_id, dispute_id, wake_at
          from cycles
          where wake_at <= $1
-         order by respond_by
+         order by respond_by, dispute_id
          limit $2",
     )
     .bind(now)

@@ -32,7 +32,7 @@ fn behind(at_s: i64, connector: &str, name: &'static str, reason: &str, amount: 
 
 fn scenes(all: &mut Vec<Scene>) {
     all.extend([
-        behind(6 * HOUR, "checkout", "lantern", "product_not_received", 12_900)
+        behind(6 * HOUR, "checkout", "reading-lamp", "product_not_received", 12_900)
             .window(9 * DAY)
             .knows(delivered("L-301", "reading lamp"))
             .then("won", 7 * DAY)

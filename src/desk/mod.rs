@@ -26,9 +26,9 @@ use crate::clock::Clock;
 use crate::config::ApiConfig;
 use crate::dispute::DisputeId;
 use crate::store::disputes::{self, ActionLine, CycleLine, Line, PageFilter};
-use crate::store::dossier;
 use crate::store::evidence::{self, Listed, Named};
 use crate::store::turn::World;
+use crate::store::{dossier, snapshot};
 use caller::Gates;
 use order::Ordering;
 
@@ -124,13 +124,18 @@ impl Desk {
         let (merchant_id, dispute_id) = (named.merchant_id, named.dispute_id);
         let only = PageFilter { dispute_id: Some(dispute_id), limit: 1, ..PageFilter::default() };
         let mut conn = self.pool.acquire().await?;
-        let Some(line) = disputes::page(&mut conn, merchant_id, &only).await?.pop() else { return Ok(None) };
-        Ok(Some(File {
+        let mut moment = snapshot(&mut conn).await?;
+        let Some(line) = disputes::page(&mut moment, merchant_id, &only).await?.pop() else {
+            return Ok(None);
+        };
+        let file = File {
             line,
-            cycles: dossier::cycles(&mut conn, merchant_id, dispute_id).await?,
-            actions: disputes::actions(&mut conn, merchant_id, dispute_id).await?,
-            evidence: evidence::list(&mut conn, merchant_id, dispute_id).await?,
-        }))
+            cycles: dossier::cycles(&mut moment, merchant_id, dispute_id).await?,
+            actions: disputes::actions(&mut moment, merchant_id, dispute_id).await?,
+            evidence: evidence::list(&mut moment, merchant_id, dispute_id).await?,
+        };
+        moment.commit().await?;
+        Ok(Some(file))
     }
 
     /// Gives an order, once, and waits until its fate is known, a person is needed, or it is `until`; then tells how it

@@ -2,7 +2,7 @@
 //! them. One that is given again is not carried out again: its caller is told the first answer, or watches too.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::engine::{Applied, Cause, Input, Order};
 use crate::store::api_orders::{self, Given, NewOrder};
 use crate::store::evidence::{self, Named};
 use crate::store::turn::{self, CaseKey, Item};
-use crate::store::{disputes, dossier};
+use crate::store::{disputes, dossier, snapshot};
 
 /// How soon what became of an order is looked at again: the database is asked, so ever less often.
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(50);
@@ -134,8 +134,11 @@ async fn given_before(conn: &mut PgConnection, ordering: &Ordering<'_>) -> sqlx:
 }
 
 fn answer_of(given: &Given) -> sqlx::Result<Option<Told>> {
-    let answer = given.answer.clone().map(serde_json::from_value).transpose();
-    answer.map_err(|e| sqlx::Error::Decode(Box::new(e)))
+    given.answer.clone().map(kept).transpose()
+}
+
+fn kept(answer: Value) -> sqlx::Result<Told> {
+    serde_json::from_value(answer).map_err(|e| sqlx::Error::Decode(Box::new(e)))
 }
 
 fn repeat(ordering: &Ordering<'_>, given: Given) -> Result<Gave, NotTaken> {
@@ -223,19 +226,22 @@ async fn look(desk: &Desk, ordering: &Ordering<'_>, given: &Given) -> sqlx::Resu
     let Ordering { named, wish, .. } = ordering;
     let (merchant_id, dispute_id) = (named.merchant_id, named.dispute_id);
     let mut conn = desk.pool.acquire().await?;
-    let dispute = record(&mut conn, named).await?;
-    let cycles = dossier::cycles(&mut conn, merchant_id, dispute_id).await?;
+    let mut moment = snapshot(&mut conn).await?;
+    let dispute = record(&mut moment, named).await?;
+    let cycles = dossier::cycles(&mut moment, merchant_id, dispute_id).await?;
     let cycle = cycles.into_iter().find(|cycle| Some(cycle.n) == given.cycle_n);
     let standing = match (cycle, ordering.order()) {
         (Some(cycle), Some(order)) => {
-            let actions = disputes::actions(&mut conn, merchant_id, dispute_id).await?;
+            let actions = disputes::actions(&mut moment, merchant_id, dispute_id).await?;
             judge(&Seen { cycle, actions }, &wish.want, &order, given.ordered_at)
         }
         (None, _) | (_, None) => Standing::Kept,
     };
+    moment.commit().await?;
     let told = Told { standing, status: dispute.status, stage: dispute.stage };
-    if told.standing.is_final() {
-        api_orders::answer(&mut conn, merchant_id, given.order_id, &json!(told), desk.clock.now()).await?;
+    if !told.standing.is_final() {
+        return Ok(told);
     }
-    Ok(told)
+    let now = desk.clock.now();
+    kept(api_orders::answer(&mut conn, merchant_id, given.order_id, &json!(told), now).await?)
 }

@@ -94,24 +94,24 @@ pub async fn newest(
     .await
 }
 
-/// Keeps what the caller is told. The first answer stays.
+/// Keeps what the caller is told, and returns what is kept: the first answer stays, whoever else found another.
 pub async fn answer(
     conn: &mut PgConnection,
     merchant_id: MerchantId,
     order_id: i64,
     answer: &Value,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query(
+) -> sqlx::Result<Value> {
+    sqlx::query_scalar(
         "update api_orders
-         set answer = $3, answered_at = $4
-         where merchant_id = $1 and order_id = $2 and answered_at is null",
+         set answer = coalesce(answer, $3::json), answered_at = coalesce(answered_at, $4)
+         where merchant_id = $1 and order_id = $2
+         returning answer",
     )
     .bind(merchant_id)
     .bind(order_id)
     .bind(answer)
     .bind(now)
-    .execute(conn)
-    .await?;
-    Ok(())
+    .fetch_one(conn)
+    .await
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, PgTransaction};
 
 use super::embedded::{self, EmbeddedConfig, EmbeddedError, Running};
 use crate::config::DatabaseConfig;
@@ -25,6 +25,12 @@ pub enum MigrationError {
     Failed(#[from] MigrateError),
     #[error("cannot read which migrations the database has")]
     Unreadable(#[from] sqlx::Error),
+}
+
+/// A moment of the database: everything read in it is as it was at its first statement. What is told as one thing
+/// and read in several statements is read in one of these; otherwise a turn that comes between them tears it.
+pub async fn snapshot(conn: &mut PgConnection) -> sqlx::Result<PgTransaction<'_>> {
+    conn.begin_with("begin isolation level repeatable read, read only").await
 }
 
 /// The database the configuration names, and the server when it is the embedded one.

@@ -27,5 +27,6 @@ pub mod vitals;
 pub mod watermarks;
 
 pub use connect::{
-    MIGRATOR, MigrationError, OpenError, Opened, ReachError, connect, join, migrate, open, pending_migrations,
+    MIGRATOR, MigrationError, OpenError, Opened, ReachError, connect, join, migrate, open,
+    pending_migrations, snapshot,
 };

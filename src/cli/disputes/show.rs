@@ -21,7 +21,7 @@ use crate::store::disputes::{self, ActionLine, CycleLine, DecisionLine, Entry};
 use crate::store::dossier::{self, AttemptLine};
 use crate::store::evidence::{self, Listed, Named};
 use crate::store::merchants::{self, Merchant};
-use crate::store::rulesets;
+use crate::store::{rulesets, snapshot};
 
 /// More than any dispute has; a list without an end is no list.
 const ALERTS_MAX: i64 = 1000;
@@ -52,7 +52,10 @@ struct Dossier {
 pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let (dossier, now) = with_database(globals, async |conn| {
         let named = dispute_at(conn, &args.which).await?;
-        Ok((read(conn, named).await?, now(conn).await?))
+        let mut moment = snapshot(conn).await?;
+        let dossier = read(&mut moment, named).await?;
+        moment.commit().await?;
+        Ok((dossier, now(conn).await?))
     })
     .await?;
     globals.output().answer(&dossier.shown(now), &serde_json::to_value(&dossier)?)?;

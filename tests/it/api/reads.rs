@@ -130,6 +130,37 @@ async fn an_id_that_two_accounts_know_is_asked_about_with_the_candidates() {
 }
 
 #[tokio::test]
+async fn a_dispute_is_shown_as_it_was_at_one_moment() {
+    let mut stage = Stage::new().await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    let program = Program::of(&stage, "acme", "reader", READ).await;
+    let mut tx = stage.db.pool.begin().await.unwrap();
+    sqlx::query("lock table evidence").execute(&mut *tx).await.unwrap();
+    let path = format!("/v1/disputes/{dispute_ref}");
+    let asking = program.get(&path);
+    let meanwhile = async {
+        // The record is read, and its evidence cannot be yet.
+        stage.db.somebody_waits("the reader").await;
+        sqlx::query("update disputes set status = 'under_review'").execute(&mut *tx).await.unwrap();
+        sqlx::query(
+            "insert into evidence (merchant_id, dispute_id, field, n, words, added_at, added_by)
+             select merchant_id, dispute_id, 'summary', 1, 'It came.', now(), 'ana' from disputes",
+        )
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+    };
+    let (said, ()) = tokio::join!(asking, meanwhile);
+    assert_eq!((&said.body["status"], &said.body["evidence"]), (&json!("NEEDS_RESPONSE"), &json!([])));
+    let later = program.get(&path).await.body;
+    assert_eq!(
+        (&later["status"], &later["evidence"][0]["words"]),
+        (&json!("UNDER_REVIEW"), &json!("It came."))
+    );
+}
+
+#[tokio::test]
 async fn odd_addresses_are_nobody_s_and_odd_queries_are_refused_by_name() {
     let stage = Stage::new().await;
     let program = Program::of(&stage, "acme", "reader", READ).await;

@@ -1,10 +1,7 @@
 //! Wakes that meet trouble: a cycle that cannot be looked at, and one that is woken while a turn has it in hand.
 
-use std::time::Duration;
-
 use respondby::store::turn;
 use respondby::worker::{self, Backlog};
-use sqlx::PgConnection;
 
 use super::stage::{STRIPE, Stage, fraud, hours};
 
@@ -75,9 +72,8 @@ async fn what_wakes_a_cycle_while_a_turn_has_it_in_hand_is_not_lost() {
     stage.clock.advance(hours(1));
     let shop = stage.engine.shop.clone();
     let waking = tokio::spawn(async move { worker::wake(&shop, &Backlog::default()).await });
+    stage.db.somebody_waits("the turn has the cycle and waits").await;
     let mut conn = stage.db.pool.acquire().await.unwrap();
-    let waits = async { while !somebody_waits(&mut conn).await {} };
-    tokio::time::timeout(Duration::from_secs(60), waits).await.expect("the turn has the cycle and waits");
     assert_eq!(turn::wake_merchant(&mut conn, 1, stage.clock.now()).await.unwrap(), 1);
     holder.rollback().await.unwrap();
     waking.await.unwrap().unwrap();
@@ -110,16 +106,4 @@ async fn an_action(stage: &Stage, dispute_ref: &str, cycle_n: i32) {
     .execute(&stage.db.pool)
     .await
     .unwrap();
-}
-
-/// Whether a statement in this database waits for a lock.
-async fn somebody_waits(conn: &mut PgConnection) -> bool {
-    sqlx::query_scalar(
-        "select exists (
-             select from pg_locks l join pg_stat_activity a using (pid)
-             where not l.granted and a.datname = current_database())",
-    )
-    .fetch_one(conn)
-    .await
-    .unwrap()
 }

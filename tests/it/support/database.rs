@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use respondby::store::MIGRATOR;
 use sha2::{Digest, Sha256};
@@ -31,6 +32,18 @@ impl Database {
     /// One without any migration.
     pub async fn empty() -> Self {
         Self::copy_of(cluster().await, "template0").await
+    }
+
+    /// Returns once a statement in this database waits for a lock, and says `what` did not if none does in a minute.
+    pub async fn somebody_waits(&self, what: &str) {
+        let mut conn = self.pool.acquire().await.unwrap();
+        let waits = async {
+            let seen = "select exists (
+                 select from pg_locks l join pg_stat_activity a using (pid)
+                 where not l.granted and a.datname = current_database())";
+            while !sqlx::query_scalar::<_, bool>(seen).fetch_one(&mut *conn).await.unwrap() {}
+        };
+        tokio::time::timeout(Duration::from_secs(60), waits).await.expect(what);
     }
 
     async fn copy_of(cluster: &Cluster, template: &str) -> Self {

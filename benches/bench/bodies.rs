@@ -98,7 +98,6 @@ fn template(now: i64, due_by: i64) -> String {
         r#"{{
   "id": "evt_1Bench{SLOT}",
   "object": "event",
-  "account": "acct_1BenchMerchant",
   "api_version": "2026-10-28.endive",
   "created": {now},
   "data": {{

@@ -20,6 +20,9 @@ use crate::measured::median;
 use crate::report::Report;
 use crate::yardstick;
 
+/// How often product and yardstick take turns at wakes.
+const TURNS: usize = 5;
+
 /// Rules as a merchant might have them: nineteen that do not match and one that does.
 pub fn rules(then: &str) -> String {
     let mut text = String::from(
@@ -161,20 +164,31 @@ async fn expect_full_record(database: &Scratch, rows: i64) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Wakes fired with decision, reasons, history, action and next wake: a second, against R3.
+/// Wakes fired with decision, reasons, history, action and next wake: a second, against R3. Short windows of the two
+/// take turns over the same rows, so that what the machine does to one it does to its neighbour; of the turns the
+/// one with the middle ratio is told. The first is not counted: connections and plans are cold in it.
 pub async fn measure_wakes(cluster: &Cluster, effort: Effort, report: &mut Report) -> anyhow::Result<()> {
     let database = cluster.scratch("bench_wakes").await?;
     let engine = engine(&database, "accept = { after = \"1h\" }").await?;
+    let window = effort.window / 4;
     for open in [10_000, 1_000_000] {
         println!("wakes with their full record at {open} open cycles, against R3");
-        let (mut r3, mut product) = (Vec::new(), Vec::new());
-        for _ in 0..effort.rounds {
-            r3.push(yardstick::bare_wakes(&database, open, effort.window).await?);
-            open_cycles(&database, open, true).await?;
-            product.push(fire(&engine, effort.window).await?);
+        let mut turns = Vec::new();
+        for turn in 0..=TURNS {
+            // The small population is over in less than a window.
+            if turn == 0 || open < 100_000 {
+                yardstick::bare_wakes(&database, open).await?;
+                open_cycles(&database, open, true).await?;
+            }
+            let r3 = yardstick::fire_bare_wakes(&database, window).await?;
+            let fired = fire(&engine, window).await?;
+            if turn > 0 {
+                turns.push((fired, r3));
+            }
         }
-        let measure = format!("wakes fired in full, {open} open");
-        report.at_least(&measure, (median(product), "wakes/s"), ("R3", median(r3)), 0.2);
+        turns.sort_by(|a, b| f64::total_cmp(&(a.0 / a.1), &(b.0 / b.1)));
+        let (fired, r3) = turns[turns.len() / 2];
+        report.at_least(&format!("wakes fired in full, {open} open"), (fired, "wakes/s"), ("R3", r3), 0.2);
     }
     engine.stop().await
 }
@@ -248,10 +262,11 @@ pub async fn open_cycles(database: &Scratch, open: i64, due: bool) -> anyhow::Re
 /// The plan of a cycle that waits for the hour it accepts at.
 fn model(now: DateTime<Utc>) -> String {
     let text = |at: DateTime<Utc>| at.to_rfc3339();
+    let page_at = now + TimeDelta::days(20) - TimeDelta::hours(6);
     serde_json::json!({
         "answer": "accept", "decided_by": "rules", "rule_id": "rule-20", "ruleset_version": 1,
         "learned_at": text(now - TimeDelta::hours(2)), "act_at": text(now - TimeDelta::hours(1)),
-        "act_by": text(now + TimeDelta::days(19)), "page_at": text(now + TimeDelta::days(19)),
+        "act_by": text(page_at - TimeDelta::minutes(10)), "page_at": text(page_at),
         "approval": {"state": "not_needed"}, "shadow": false, "missed_told": false,
     })
     .to_string()

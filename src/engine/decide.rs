@@ -217,19 +217,27 @@ struct Detail<'a> {
 #[derive(Serialize)]
 struct Kept<'a> {
     matched: Option<Tried<'a>>,
-    /// Rule, the condition that kept it from matching, and whether that held (null: it could not be told).
-    passed_over: Vec<(&'a str, &'a str, Option<bool>)>,
+    /// The condition that kept rules from matching, whether it held (null: it could not be told), and the rules, in
+    /// their order; neighbours that one condition settled stand together.
+    passed_over: Vec<(&'a str, Option<bool>, Vec<&'a str>)>,
     not_tried: Vec<&'a str>,
 }
 
 impl<'a> Kept<'a> {
     fn of(trace: Trace<'a>) -> Self {
-        let mut passed_over = Vec::with_capacity(trace.rules.len());
+        let mut passed_over: Vec<(&str, Option<bool>, Vec<&str>)> = Vec::new();
         let mut matched = None;
         for tried in trace.rules {
-            match tried.conditions.last() {
-                Some(asked) if !tried.matched => passed_over.push((tried.id, asked.path, asked.held)),
-                Some(_) | None => matched = Some(tried),
+            match (tried.conditions.last(), passed_over.last_mut()) {
+                (Some(asked), Some((path, held, rules)))
+                    if !tried.matched && (*path, *held) == (asked.path, asked.held) =>
+                {
+                    rules.push(tried.id);
+                }
+                (Some(asked), _) if !tried.matched => {
+                    passed_over.push((asked.path, asked.held, vec![tried.id]));
+                }
+                (Some(_) | None, _) => matched = Some(tried),
             }
         }
         Self { matched, passed_over, not_tried: trace.not_tried }

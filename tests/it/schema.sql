@@ -207,8 +207,8 @@ create table cycles (
     constraint cycles_response_known CHECK ((response = ANY (ARRAY['accept'::text, 'defend'::text, 'elsewhere'::text, 'nothing'::text]))),
     constraint cycles_response_when CHECK (((state = 'open'::text) = (response IS NULL))),
     constraint cycles_state_known CHECK ((state = ANY (ARRAY['open'::text, 'answered'::text, 'ended'::text])))
-) with (fillfactor=80);
-CREATE UNIQUE INDEX cycles_one_open ON public.cycles USING btree (merchant_id, dispute_id) WHERE (state = 'open'::text);
+) with (fillfactor=50);
+CREATE UNIQUE INDEX cycles_one_open ON public.cycles USING btree (merchant_id, dispute_id) WITH (fillfactor='50') WHERE (state = 'open'::text);
 CREATE INDEX cycles_wake ON public.cycles USING btree (wake_at) WHERE (wake_at IS NOT NULL);
 
 create table decisions (

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, Postgres};
 use super::columns::column;
 use super::rows::respond_by_kind;
 use super::{Working, World, save_effects};
-use crate::dispute::{Dispute, RespondBy};
+use crate::dispute::{Cycle, Dispute, RespondBy};
 use crate::engine::{Case, CycleRow};
 
 pub(super) async fn cases(
@@ -30,6 +30,8 @@ pub(super) async fn cases(
     let (ended, open): (Vec<_>, Vec<_>) = rows.partition(|changed| changed.row.cycle.wake_at.is_none());
     for group in [ended, open] {
         let (known, new): (Vec<_>, Vec<_>) = group.into_iter().partition(|changed| changed.loaded.is_some());
+        let (put_off, known): (Vec<_>, Vec<_>) = known.into_iter().partition(ChangedCycle::is_put_off);
+        put_off_cycles(conn, &put_off).await?;
         update_cycles(conn, &known).await?;
         insert_cycles(conn, &new).await?;
     }
@@ -41,6 +43,20 @@ struct ChangedCycle<'a> {
     row: &'a CycleRow,
     /// The same cycle as it was loaded.
     loaded: Option<&'a CycleRow>,
+}
+
+impl ChangedCycle<'_> {
+    /// Nothing of it is new but when it is looked at next: most wakes.
+    fn is_put_off(&self) -> bool {
+        self.loaded.is_some_and(|loaded| {
+            let wake_at = loaded.cycle.wake_at;
+            loaded.plan == self.row.plan && loaded.cycle == Cycle { wake_at, ..self.row.cycle.clone() }
+        })
+    }
+
+    fn loaded_wake_at(&self) -> Option<DateTime<Utc>> {
+        self.loaded.and_then(|loaded| loaded.cycle.wake_at)
+    }
 }
 
 fn changed_cycles(w: &Working) -> impl Iterator<Item = ChangedCycle<'_>> {
@@ -191,8 +207,29 @@ async fn update_cycles(conn: &mut PgConnection, rows: &[ChangedCycle<'_>]) -> sq
     if rows.is_empty() {
         return Ok(());
     }
-    let loaded = column!(rows, |r| r.loaded.and_then(|before| before.cycle.wake_at));
-    bind_cycles(UPDATE_CYCLES, rows).bind(loaded).execute(conn).await?;
+    bind_cycles(UPDATE_CYCLES, rows).bind(column!(rows, |r| r.loaded_wake_at())).execute(conn).await?;
+    Ok(())
+}
+
+/// A fifth of the columns of [`update_cycles`], and the plan is not written again.
+async fn put_off_cycles(conn: &mut PgConnection, rows: &[ChangedCycle<'_>]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update cycles c
+         set wake_at = case when c.wake_at is distinct from u.loaded then least(c.wake_at, u.wake_at) else u.wake_at end
+         from unnest($1::bigint[], $2::bigint[], $3::integer[], $4::timestamptz[], $5::timestamptz[])
+             as u (m, i, n, wake_at, loaded)
+         where c.merchant_id = u.m and c.dispute_id = u.i and c.n = u.n",
+    )
+    .bind(column!(rows, |r| r.case.merchant.merchant_id))
+    .bind(column!(rows, |r| r.case.dispute_id))
+    .bind(column!(rows, |r| r.row.cycle.n))
+    .bind(column!(rows, |r| r.row.cycle.wake_at))
+    .bind(column!(rows, |r| r.loaded_wake_at()))
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::columns::column;
+use super::columns::{column, json_text};
 use super::save_actions::{self, GivenUp, Want};
 use super::{Said, Working, World};
 use crate::dispute::FraudNotice;
@@ -111,7 +111,7 @@ async fn history(
     .bind(column!(rows, |r| r.2.kind.as_str()))
     .bind(column!(rows, |r| r.1.cause.as_str()))
     .bind(column!(rows, |r| r.1.delivery_id))
-    .bind(column!(rows, |r| r.2.detail.to_string()))
+    .bind(column!(rows, |r| json_text(&r.2.detail)))
     .bind(now)
     .execute(conn)
     .await?;
@@ -205,7 +205,7 @@ async fn tell(
     .bind(column!(rows, |r| r.1.severity.as_str()))
     .bind(column!(rows, |r| format!("{}:{}", r.0.dispute_id, r.1.key)))
     .bind(column!(rows, |r| r.1.title.as_str()))
-    .bind(column!(rows, |r| r.1.detail.to_string()))
+    .bind(column!(rows, |r| json_text(&r.1.detail)))
     .bind(column!(rows, |r| needs_ack(r.1)))
     .bind(now)
     .execute(conn)

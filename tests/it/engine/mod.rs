@@ -5,6 +5,7 @@ mod crashes;
 mod crowd;
 mod faults;
 mod fetched;
+mod locks;
 mod order;
 mod pulls;
 mod replays;

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 
 use super::Globals;
 use crate::clock::Clock;
+use crate::engine::Order;
 use crate::store::evidence::{self, Named};
 use crate::store::merchants::{self, Merchant};
 use crate::store::{self, Opened, moved_clock};
@@ -30,6 +31,9 @@ impl FromStr for Person {
         let fits = (1..=64).contains(&name.chars().count());
         let shown = !name.chars().any(|c| c.is_control()) && name.trim() == name;
         match fits && shown {
+            true if name.starts_with(Order::PROGRAM) => {
+                Err(format!("names that begin with `{}` are programs'", Order::PROGRAM))
+            }
             true => Ok(Self(name.to_owned())),
             false => Err("a name is 1 to 64 visible characters, without spaces around it".to_owned()),
         }

@@ -70,6 +70,13 @@ fn connected(accounts: &[AccountConfig], i: usize, path: &impl Fn(&str) -> Strin
             format!("`{id}` is no id of a {provider} account: they begin with `{begins}`"),
         );
     }
+    // Two accounts here for one there would each answer every dispute.
+    let same = |other: &&AccountConfig| {
+        other.provider == provider && other.provider_account == account.provider_account
+    };
+    if let Some(other) = accounts[..i].iter().find(same).filter(|_| account.provider_account.is_some()) {
+        wrong("provider_account", format!("the account `{}` has it already", other.name));
+    }
     let Some(via) = &account.via else { return };
     if account.provider_account.is_none() {
         wrong(
@@ -92,14 +99,7 @@ fn connected(accounts: &[AccountConfig], i: usize, path: &impl Fn(&str) -> Strin
         Some(platform) if platform.via.is_some() => {
             wrong("via", format!("`{via}` is reached via another account itself: name the platform's"));
         }
-        Some(platform) => {
-            let same = |other: &&AccountConfig| other.provider_account == account.provider_account;
-            let siblings = accounts[..i].iter().filter(|a| a.provider == provider && a.via == account.via);
-            let other = siblings.chain([platform]).find(same);
-            if let Some(other) = other.filter(|_| account.provider_account.is_some()) {
-                wrong("provider_account", format!("the account `{}` has it already", other.name));
-            }
-        }
+        Some(_) => {}
     }
 }
 

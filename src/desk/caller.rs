@@ -12,6 +12,7 @@ use super::Desk;
 use super::key::{Scope, Shown};
 use crate::config::ApiConfig;
 use crate::dispute::MerchantId;
+use crate::engine::Order;
 use crate::store::api_keys;
 
 /// The holder of a key. Made by [`Desk::authenticate`] alone.
@@ -37,7 +38,7 @@ impl Caller {
 
     /// Under which name orders are given.
     pub fn signs_as(&self) -> String {
-        format!("api:{}", self.name)
+        format!("{}{}", Order::PROGRAM, self.name)
     }
 }
 

@@ -65,9 +65,10 @@ pub(super) async fn carry_out(desk: &Desk, ordering: Ordering<'_>, until: Instan
 }
 
 async fn give(desk: &Desk, ordering: &Ordering<'_>) -> Result<Gave, NotTaken> {
-    let now = desk.clock.now();
     let mut tx = desk.pool.begin().await?;
     turn::lock_dispute(&mut tx, ordering.named.dispute_id).await?;
+    // Not before: whoever held the lock may have been told no meanwhile, and this order came after that.
+    let now = desk.clock.now();
     if let Some(given) = given_before(&mut tx, ordering).await? {
         tx.commit().await?;
         return repeat(ordering, given);

@@ -87,7 +87,14 @@ pub(super) fn judge(seen: &Seen, want: &Want, order: &Order, ordered_at: DateTim
     }
     let ours = |a: &&ActionLine| a.cycle_n == seen.cycle.n && a.kind == kind && a.wanted_at >= ordered_at;
     let action = seen.actions.iter().rfind(ours);
+    let plan = serde_json::from_value::<Plan>(seen.cycle.plan.clone()).ok();
     match action.map(|a| (a.state.as_str(), &a.note)) {
+        // Lost where nothing can be read: nothing but a webhook or a person tells of it any more.
+        Some(("unknown", _)) if plan.as_ref().is_some_and(|plan| plan.call_lost_told.is_some()) => {
+            let look =
+                "a person has to look at the provider: the call may have arrived, and it cannot be asked";
+            return Standing::Waits { waiting_for: vec![look.to_owned()] };
+        }
         // Sent: it counts, whatever has been ordered since.
         Some(("sent" | "unknown" | "done", _)) => return Standing::UnderWay { sent: true },
         Some(("refused", note)) => {
@@ -96,9 +103,7 @@ pub(super) fn judge(seen: &Seen, want: &Want, order: &Order, ordered_at: DateTim
         }
         Some(_) | None => {}
     }
-    let Ok(plan) = serde_json::from_value::<Plan>(seen.cycle.plan.clone()) else {
-        return Standing::UnderWay { sent: false };
-    };
+    let Some(plan) = plan else { return Standing::UnderWay { sent: false } };
     match &plan.order {
         Some(standing) if standing == order => {}
         Some(other) => return overtaken(&format!("{} ordered otherwise", other.by)),

@@ -29,3 +29,13 @@ pub struct Order {
     pub by: String,
     pub command: Command,
 }
+
+impl Order {
+    /// How the names of merchants' programs begin.
+    pub const PROGRAM: &str = "api:";
+
+    /// Whether somebody gave it who can look at a provider and say what is there.
+    pub fn is_a_person_s(&self) -> bool {
+        !self.by.starts_with(Self::PROGRAM)
+    }
+}

@@ -95,7 +95,7 @@ fn note_cause(case: &Case, cause: &Cause, out: &mut Outcome) {
 }
 
 fn obey(case: &mut Case, order: &Order, now: DateTime<Utc>, out: &mut Outcome) {
-    let too_late = too_late(case, &order.command);
+    let too_late = too_late(case, order);
     let merchant = case.merchant.clone();
     let uploading = case.pending_uploads.first().map(|file| file.name.clone());
     let Some(row) = case.open_mut() else {
@@ -153,15 +153,19 @@ fn obey(case: &mut Case, order: &Order, now: DateTime<Utc>, out: &mut Outcome) {
 }
 
 /// Why nothing can be ordered any more. Of a lost call that cannot be looked up a person says whether it
-/// arrived, by ordering an answer again.
-fn too_late(case: &Case, command: &Command) -> Option<String> {
+/// arrived, by ordering an answer again; a program that says the same again has not looked.
+fn too_late(case: &Case, order: &Order) -> Option<String> {
     let sent = case.irreversible().filter(|a| a.may_have_arrived())?;
     let (kind, provider) = (sent.kind, case.account.provider);
     if case.lost_call().is_none() {
         return Some(format!("too late: `{kind}` has been sent to the provider already"));
     }
-    match command {
-        Command::Accept | Command::Defend { .. } => None,
+    match &order.command {
+        Command::Accept | Command::Defend { .. } if order.is_a_person_s() => None,
+        Command::Accept | Command::Defend { .. } => Some(format!(
+            "`{kind}` may have arrived and {provider} cannot be asked: a person has to look there, and to order on \
+             the command line"
+        )),
         Command::Hold { .. } | Command::Approve | Command::Resume => Some(format!(
             "`{kind}` may have arrived and {provider} cannot be asked: look there, and order `accept` or `defend` \
              only if the response is not there"

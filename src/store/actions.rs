@@ -128,15 +128,16 @@ pub async fn circumstances(conn: &mut PgConnection, action: &LeasedAction) -> sq
 }
 
 /// The last gate before a request leaves: commits that it may have left, and fails when the lease is lost, the
-/// action was cancelled meanwhile, or the kill switch is on. True: go.
+/// action was cancelled meanwhile, or the kill switch is on. True: go, and the lease begins anew.
 pub async fn mark_sent(
     conn: &mut PgConnection,
     action: &LeasedAction,
+    lease: TimeDelta,
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "update actions a
-         set state = 'sent', sent_at = $4
+         set state = 'sent', sent_at = $4, leased_until = $5, due_at = $5
          from merchants m
          where a.merchant_id = $1 and a.action_id = $2 and a.fence = $3 and a.leased_until > $4
              and a.state in ('wanted', 'sent', 'unknown')
@@ -146,6 +147,7 @@ pub async fn mark_sent(
     .bind(action.action_id)
     .bind(action.fence)
     .bind(now)
+    .bind(now + lease)
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -8,9 +8,10 @@ mod repeatable;
 mod unread;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -62,9 +63,11 @@ async fn one(shop: &Shop, action: &LeasedAction) -> anyhow::Result<()> {
     };
     let Some(account) = shop.accounts.by_id(action.merchant_id, action.account_id) else {
         let due_at = shop.clock.now() + patience::RETRY_MAX;
-        let standing = Standing::Again { due_at, why: "its account is not known to this process".into() };
-        let mut conn = shop.pool.acquire().await?;
-        actions::settle(&mut conn, action, &standing, shop.clock.now()).await?;
+        let standing = later(action.state, due_at, "its account is not known to this process");
+        let mut tx = shop.pool.begin().await?;
+        turn::lock_dispute(&mut tx, action.dispute_id).await?;
+        actions::settle(&mut tx, action, &standing, shop.clock.now()).await?;
+        tx.commit().await?;
         return Ok(());
     };
     let task = Task { shop, action, account, around };
@@ -117,14 +120,14 @@ impl Task<'_> {
     }
 
     fn later(&self, due_at: DateTime<Utc>, why: &str) -> Standing {
-        let why = why.to_owned();
-        match self.action.state {
-            ActionState::Unknown => Standing::Unknown { due_at, why },
-            ActionState::Sent => Standing::Unconfirmed { due_at, why },
-            ActionState::Wanted | ActionState::Done | ActionState::Refused | ActionState::Cancelled => {
-                Standing::Again { due_at, why }
-            }
-        }
+        later(self.action.state, due_at, why)
+    }
+
+    /// When the provider wants to be asked again, but never so late that the margin or the deadline would pass before.
+    fn asked_to_wait(&self, after: Option<Duration>) -> DateTime<Utc> {
+        let (page_at, respond_by) = (self.around.page_at, self.around.respond_by);
+        let asked = after.and_then(|after| TimeDelta::from_std(after).ok()).map(|after| self.now() + after);
+        asked.map_or(self.backoff(), |at| patience::in_time(at, page_at, respond_by, self.now()))
     }
 
     /// The files that the packet names, with their bytes, where they travel in the call. An error tells a person
@@ -162,14 +165,24 @@ impl Task<'_> {
         let key = self.action.idempotency_key();
         let empty = Packet::default();
         let sending = Sending { packet: self.around.packet.as_ref().unwrap_or(&empty), documents };
-        let (answer, log) = match self.action.kind {
-            ActionKind::Accept => provider.accept(account, dispute_ref, &key).await,
-            ActionKind::Submit => provider.submit(account, dispute_ref, sending, &key).await,
-            ActionKind::StageEvidence => provider.stage_evidence(account, dispute_ref, sending, &key).await,
-            ActionKind::Fetch | ActionKind::Upload | ActionKind::PullFacts => {
-                provider.fetch(account, dispute_ref).await
+        let call = async {
+            match self.action.kind {
+                ActionKind::Accept => provider.accept(account, dispute_ref, &key).await,
+                ActionKind::Submit => provider.submit(account, dispute_ref, sending, &key).await,
+                ActionKind::StageEvidence => {
+                    provider.stage_evidence(account, dispute_ref, sending, &key).await
+                }
+                ActionKind::Fetch | ActionKind::Upload | ActionKind::PullFacts => {
+                    provider.fetch(account, dispute_ref).await
+                }
             }
         };
+        // A call may be a series of requests. None of them leaves once somebody else may take the action up.
+        let patience = (self.shop.settings.lease * 3 / 4).to_std().unwrap_or_default();
+        let (answer, log) = tokio::time::timeout(patience, call).await.unwrap_or_else(|_| {
+            let why = format!("its requests were not over in {} s", patience.as_secs());
+            (Answer::Unknown { why }, Vec::new())
+        });
         self.shop.called(account, answer.word(), &log);
         logs.extend(log);
         self.shop.calls.learn(self.account.account_id, &answer, self.now());
@@ -239,6 +252,18 @@ impl Task<'_> {
         record::action(action.kind.as_str(), word);
         debug_assert!(turned.iter().all(|t| !matches!(t.applied, Applied::Doubtful(_))));
         Ok(())
+    }
+}
+
+/// Nothing was done: the action stands as it stood.
+fn later(state: ActionState, due_at: DateTime<Utc>, why: &str) -> Standing {
+    let why = why.to_owned();
+    match state {
+        ActionState::Unknown => Standing::Unknown { due_at, why },
+        ActionState::Sent => Standing::Unconfirmed { due_at, why },
+        ActionState::Wanted | ActionState::Done | ActionState::Refused | ActionState::Cancelled => {
+            Standing::Again { due_at, why }
+        }
     }
 }
 

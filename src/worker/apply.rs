@@ -1,14 +1,18 @@
 //! The apply step: kept deliveries become state. Hundreds in one transaction; when one of them cannot be
 //! stored, each is taken alone, and only the one that fails is quarantined.
 
+use std::collections::HashSet;
+
 use anyhow::Context;
+use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
 use super::{Shop, Stepped, is_about_a_row, is_collision, is_short_of_locks};
-use crate::dispute::{Event, News, Source};
+use crate::dispute::{Event, News, Severity, Source};
 use crate::engine::{Applied, Input};
 use crate::observe::record;
 use crate::providers::{Account, Kept, Reading};
+use crate::store::alerts::{self, NewAlert};
 use crate::store::deliveries::{self, Claimed, Handover, Settled};
 use crate::store::turn::{self, CaseKey, Item, Turned};
 use crate::store::watermarks;
@@ -58,6 +62,9 @@ async fn batch(shop: &Shop, limit: i64) -> sqlx::Result<usize> {
         // There may be more than this loop can take: wake another.
         shop.bells.apply.ring();
     }
+    if settled.iter().any(|s| s.quarantined) {
+        shop.bells.notify.ring();
+    }
     if settled.iter().any(|s| s.outcome == "handed_over") {
         shop.bells.apply.ring();
     }
@@ -94,6 +101,7 @@ async fn alone(shop: &Shop) -> sqlx::Result<usize> {
             let note = format!("understood, but it cannot be stored: {error}");
             let rows: Vec<Settled> = claimed.iter().map(|c| quarantine(c, note.clone())).collect();
             deliveries::settle(&mut tx, &rows, now).await?;
+            tell_of_quarantined(&mut tx, shop, (&claimed, &rows), now).await?;
             Vec::new()
         }
         Err(error) => return Err(error),
@@ -113,8 +121,50 @@ async fn store(
 ) -> sqlx::Result<(Vec<Settled>, Vec<Turned>)> {
     let (settled, turned) = digest(conn, shop, claimed, now).await?;
     deliveries::settle(conn, &settled, now).await?;
+    tell_of_quarantined(conn, shop, (claimed, &settled), now).await?;
     watermarks::saw_webhooks(conn, claimed).await?;
     Ok((settled, turned))
+}
+
+/// People hear of what was not understood, once an hour for each account. It may be a dispute that nothing else tells
+/// of: where the provider cannot be read it is certain to be all there is, and they are paged.
+async fn tell_of_quarantined(
+    conn: &mut PgConnection,
+    shop: &Shop,
+    (claimed, settled): (&[Claimed], &[Settled]),
+    now: chrono::DateTime<chrono::Utc>,
+) -> sqlx::Result<()> {
+    let mut told = HashSet::new();
+    let mut alerts = Vec::new();
+    for (claimed, settled) in claimed.iter().zip(settled).filter(|(_, settled)| settled.quarantined) {
+        if !told.insert((claimed.merchant_id, claimed.account_id)) {
+            continue;
+        }
+        let account = shop.accounts.by_id(claimed.merchant_id, claimed.account_id);
+        let readable = account
+            .as_ref()
+            .is_none_or(|account| shop.world.registry.get(account.provider).capabilities().fetch);
+        alerts.push(NewAlert {
+            merchant_id: claimed.merchant_id,
+            dispute_id: None,
+            cycle_n: None,
+            kind: "webhook_not_understood".into(),
+            severity: if readable { Severity::Warning } else { Severity::Page },
+            dedupe_key: format!("quarantined:{}:{}", claimed.account_id, now.format("%Y-%m-%dT%H")),
+            title: "a webhook was not understood, and whatever it tells is not acted on: \
+                    see `respondby deliveries list --state quarantined`"
+                .into(),
+            detail: json!({
+                "account": account.map(|account| account.name.clone()),
+                "delivery": claimed.delivery_id,
+                "why": settled.note,
+            }),
+        });
+    }
+    if !alerts.is_empty() {
+        alerts::raise(conn, &alerts, now).await?;
+    }
+    Ok(())
 }
 
 fn quarantine(claimed: &Claimed, note: String) -> Settled {

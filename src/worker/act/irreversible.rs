@@ -2,7 +2,7 @@
 //! record and the lease; what the dispute deserves was decided before.
 
 use anyhow::Context;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Task;
@@ -71,7 +71,7 @@ impl Task<'_> {
                 return Ok(Some(patience::overtaken(sent_at, &why)));
             }
         }
-        let go = actions::mark_sent(&mut tx, action, now).await?;
+        let go = actions::mark_sent(&mut tx, action, self.shop.settings.lease, now).await?;
         tx.commit().await?;
         let why = "not sent: the lease, the plan or the kill switch changed";
         Ok((!go).then(|| self.later(now + RETRY_MIN, why)))
@@ -84,8 +84,7 @@ impl Task<'_> {
         match looked {
             Looked::Seen(_) => {}
             Looked::NotNow { after, why } => {
-                let due_at = after.and_then(|a| TimeDelta::from_std(a).ok()).map(|a| self.now() + a);
-                return Ok(Some(self.later(due_at.unwrap_or(self.backoff()), &why)));
+                return Ok(Some(self.later(self.asked_to_wait(after), &why)));
             }
             Looked::Refused(why) | Looked::NotUnderstood(why) | Looked::Acknowledged(why) => {
                 return Ok(Some(self.later(self.backoff(), &format!("the record cannot be read: {why}"))));
@@ -128,8 +127,7 @@ impl Task<'_> {
                 self.confirm(logs).await
             }
             Answer::Retry { after, why } => {
-                let due_at = after.and_then(|a| TimeDelta::from_std(a).ok()).map(|a| self.now() + a);
-                let due_at = due_at.unwrap_or(self.backoff());
+                let due_at = self.asked_to_wait(after);
                 // An earlier request of this generation may have landed: then only the record can tell.
                 Ok(match self.action.sent_at {
                     Some(_) => Standing::Unknown { due_at, why },

@@ -35,9 +35,18 @@ pub fn backoff(
     now: DateTime<Utc>,
 ) -> DateTime<Utc> {
     let doubling = 1 << attempts.clamp(0, 10);
-    let patience = (RETRY_MIN * doubling).min(RETRY_MAX);
-    let ahead = [page_at, respond_by].into_iter().find(|at| *at > now);
-    now + ahead.map_or(patience, |at| patience.min(((at - now) / 4).max(RETRY_MIN)))
+    in_time(now + (RETRY_MIN * doubling).min(RETRY_MAX), page_at, respond_by, now)
+}
+
+/// `at`, or sooner: a quarter of the way to the margin, and behind it to the deadline.
+pub fn in_time(
+    at: DateTime<Utc>,
+    page_at: DateTime<Utc>,
+    respond_by: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> DateTime<Utc> {
+    let ahead = [page_at, respond_by].into_iter().find(|end| *end > now);
+    ahead.map_or(at, |end| at.min(now + ((end - now) / 4).max(RETRY_MIN)))
 }
 
 /// What a record that asks for a response still says of the call before. `None`: a call may be made now. `backoff`:

@@ -2,7 +2,6 @@
 //! again after anything but a refusal.
 
 use anyhow::Context;
-use chrono::TimeDelta;
 
 use super::Task;
 use super::patience::RETRY_MAX;
@@ -40,10 +39,7 @@ impl Task<'_> {
     fn repeatable<T>(&self, answer: Answer<T>) -> Standing {
         match answer {
             Answer::Receipt(_) => Standing::Done,
-            Answer::Retry { after, why } => {
-                let due_at = after.and_then(|a| TimeDelta::from_std(a).ok()).map(|a| self.now() + a);
-                Standing::Again { due_at: due_at.unwrap_or(self.backoff()), why }
-            }
+            Answer::Retry { after, why } => Standing::Again { due_at: self.asked_to_wait(after), why },
             Answer::Unknown { why } => Standing::Again { due_at: self.backoff(), why },
             Answer::Refused { status, code, reason } => {
                 Standing::Refused { why: format!("HTTP {status} {}: {reason}", code.unwrap_or_default()) }

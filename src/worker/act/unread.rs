@@ -81,10 +81,7 @@ impl Task<'_> {
                     ) => self.unconfirmed("answered well; the provider's webhook is waited for".into()),
                 }
             }
-            Answer::Retry { after, why } => {
-                let due_at = after.and_then(|a| TimeDelta::from_std(a).ok()).map(|a| self.now() + a);
-                Standing::Again { due_at: due_at.unwrap_or(self.backoff()), why }
-            }
+            Answer::Retry { after, why } => Standing::Again { due_at: self.asked_to_wait(after), why },
             Answer::Unknown { why } => self.lost(&why),
             Answer::Refused { status, code, reason } => match self.still_open().await? {
                 true => {

@@ -247,7 +247,7 @@ async fn what_changed_while_a_call_was_on_its_way_counts_once_the_call_has_had_n
     let now = stage.clock.now();
     let claimed = actions::claim(&mut conn, now, TimeDelta::minutes(16), 10).await.unwrap();
     let [accept] = &claimed[..] else { panic!("one action, not {claimed:?}") };
-    assert!(actions::mark_sent(&mut conn, accept, now).await.unwrap());
+    assert!(actions::mark_sent(&mut conn, accept, TimeDelta::minutes(2), now).await.unwrap());
     drop(conn);
     // Nothing can be taken back now, so nothing is decided; the record will tell whether it arrived.
     let hold = RULES.replace("accept = { after = \"1h\" }", "hold = { why = \"not any more\" }");

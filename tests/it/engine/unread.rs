@@ -388,7 +388,7 @@ async fn a_process_that_dies_between_the_mark_and_the_answer_leaves_a_lost_call_
     let now = stage.clock.now();
     let claimed = actions::claim(&mut conn, now, TimeDelta::minutes(2), 10).await.unwrap();
     let [accept] = &claimed[..] else { panic!("one action, not {claimed:?}") };
-    assert!(actions::mark_sent(&mut conn, accept, now).await.unwrap());
+    assert!(actions::mark_sent(&mut conn, accept, TimeDelta::minutes(2), now).await.unwrap());
     drop(conn);
     stage.advance(TimeDelta::minutes(3)).await;
     assert_eq!(stage.action(&dispute_ref, "accept").await, "unknown");

@@ -10,10 +10,12 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::Globals;
-use super::desk::with_database;
+use super::desk::{Person, now, with_database};
 use super::show::{at_second, plain, table};
 use crate::providers::ProviderName;
-use crate::store::deliveries::{self, DeliveryFilter, DeliveryInFull, DeliveryRow, DeliveryState};
+use crate::store::deliveries::{
+    self, DeliveryFilter, DeliveryInFull, DeliveryRow, DeliveryState, Dismissal, Dismissed,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,6 +31,8 @@ enum Command {
     Show(Show),
     /// Have some read again: quarantined ones after a fix, settled ones to be sure.
     Replay(Replay),
+    /// Say that nothing is to be done about one that is quarantined. It stays, and can be replayed.
+    Dismiss(Dismiss),
 }
 
 #[derive(Debug, clap::Args)]
@@ -62,11 +66,29 @@ struct Replay {
     quarantined: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct Dismiss {
+    #[arg(value_name = "ID")]
+    delivery_id: i64,
+    /// Your name.
+    #[arg(long = "as", value_name = "NAME")]
+    by: Person,
+    /// Why nothing is to be done, for whoever asks later.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    why: String,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let fits = (1..=500).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control);
+    fits.then(|| text.trim().to_owned()).ok_or_else(|| "a reason is 1 to 500 visible characters".to_owned())
+}
+
 pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List(list) => list_them(list, globals).await,
         Command::Show(show) => show_one(show, globals).await,
         Command::Replay(replay) => requeue(replay, globals).await,
+        Command::Dismiss(dismiss) => dismiss_one(dismiss, globals).await,
     }
 }
 
@@ -108,10 +130,9 @@ fn came_of(d: &DeliveryRow) -> String {
 
 async fn show_one(show: Show, globals: &Globals) -> anyhow::Result<ExitCode> {
     let id = show.delivery_id;
-    let found = with_database(globals, async |conn| {
-        deliveries::show(conn, id).await?.with_context(|| {
-            format!("there is no delivery {id}: `respondby deliveries list` shows those there are")
-        })
+    let (found, dismissals) = with_database(globals, async |conn| {
+        let found = deliveries::show(conn, id).await?.with_context(|| no_such_delivery(id))?;
+        Ok((found, deliveries::dismissals(conn, id).await?))
     })
     .await?;
     if show.raw {
@@ -120,12 +141,17 @@ async fn show_one(show: Show, globals: &Globals) -> anyhow::Result<ExitCode> {
     }
     let mut value = json!(found.row);
     value["headers"] = headers(&found);
+    value["dismissals"] = json!(dismissals);
     match std::str::from_utf8(&found.body) {
         Ok(text) => value["body"] = Value::from(text),
         Err(_) => value["body_base64"] = Value::from(BASE64_STANDARD.encode(&found.body)),
     }
-    globals.output().answer(&shown(&found), &value)?;
+    globals.output().answer(&shown(&found, &dismissals), &value)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn no_such_delivery(id: i64) -> String {
+    format!("there is no delivery {id}: `respondby deliveries list` shows those there are")
 }
 
 /// As they are kept: a list of names and values. Kept by this program, so that it reads back.
@@ -133,7 +159,7 @@ fn headers(found: &DeliveryInFull) -> Value {
     serde_json::from_str(&found.headers).unwrap_or_else(|_| Value::from(found.headers.as_str()))
 }
 
-fn shown(found: &DeliveryInFull) -> String {
+fn shown(found: &DeliveryInFull, dismissals: &[Dismissal]) -> String {
     let d = &found.row;
     let mut lines = vec![
         format!(
@@ -145,6 +171,11 @@ fn shown(found: &DeliveryInFull) -> String {
     ];
     lines.extend(d.claimed_at.map(|at| format!("  the provider's own time {}", at_second(at))));
     lines.extend(d.dispute_id.map(|id| format!("  dispute {id} (our id)")));
+    lines.extend(dismissals.iter().map(|said| {
+        let was =
+            said.note.as_ref().map_or_else(|| said.outcome.clone(), |n| format!("{}: {n}", said.outcome));
+        format!("  dismissed {} by {}: {} (it was {was})", at_second(said.at), said.by, said.why)
+    }));
     lines.push("headers".to_owned());
     for header in headers(found).as_array().into_iter().flatten() {
         let text = |i: usize| header[i].as_str().unwrap_or_default().to_owned();
@@ -176,4 +207,28 @@ async fn requeue(replay: Replay, globals: &Globals) -> anyhow::Result<ExitCode> 
     lines.extend(left_out.iter().map(|id| format!("{id}: there is none, or it waits to be read already")));
     globals.output().answer(&lines.join("\n"), &json!({ "requeued": requeued, "left_out": left_out }))?;
     Ok(if left_out.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn dismiss_one(dismiss: Dismiss, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let Dismiss { delivery_id: id, by, why } = dismiss;
+    let done = with_database(globals, async |conn| {
+        let now = now(conn).await?;
+        Ok(deliveries::dismiss(conn, id, (by.name(), &why), now).await?)
+    })
+    .await?;
+    let (text, code) = match &done {
+        Dismissed::Done => {
+            let text = format!(
+                "delivery {id} waits for nobody any more: it stays, and `respondby deliveries replay {id}` reads it again"
+            );
+            (text, ExitCode::SUCCESS)
+        }
+        Dismissed::NotQuarantined { state } => (
+            format!("delivery {id} is {state}: only what is quarantined can be dismissed"),
+            ExitCode::FAILURE,
+        ),
+        Dismissed::NoSuchDelivery => (no_such_delivery(id), ExitCode::FAILURE),
+    };
+    globals.output().answer(&text, &json!(done))?;
+    Ok(code)
 }

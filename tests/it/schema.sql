@@ -255,6 +255,20 @@ create table deliveries (
 CREATE INDEX deliveries_kept ON ONLY public.deliveries USING btree (received_at) WHERE (state = 'kept'::text);
 CREATE INDEX deliveries_quarantined ON ONLY public.deliveries USING btree (merchant_id, received_at) WHERE (state = 'quarantined'::text);
 
+create table dismissals (
+    merchant_id bigint not null,
+    delivery_id bigint not null,
+    at timestamp with time zone not null,
+    by text not null,
+    why text not null,
+    outcome text not null,
+    note text,
+    constraint dismissals_by_somebody CHECK ((by <> ''::text)),
+    constraint dismissals_for_a_reason CHECK ((why <> ''::text)),
+    constraint dismissals_pkey PRIMARY KEY (merchant_id, delivery_id, at)
+);
+CREATE TRIGGER dismissals_append_only BEFORE DELETE OR UPDATE ON public.dismissals FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
 create table disputes (
     merchant_id bigint not null,
     dispute_id bigint not null,

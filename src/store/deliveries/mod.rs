@@ -2,12 +2,14 @@
 //! changed something. Kept before anybody asks what they mean. Claiming and settling them belongs to the
 //! turn; here they are written, listed for people and sent round again.
 
+mod dismiss;
 mod keep;
 mod look;
 mod months;
 mod reads;
 mod settle;
 
+pub use dismiss::{Dismissal, Dismissed, dismiss, dismissals};
 pub use keep::{Arrival, Keeping, keep};
 pub use look::{
     DeliveryFilter, DeliveryInFull, DeliveryRow, DeliveryState, list, requeue, requeue_quarantined, show,

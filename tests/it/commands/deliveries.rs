@@ -58,6 +58,36 @@ async fn what_is_quarantined_is_listed_shown_and_sent_round_again() {
 }
 
 #[tokio::test]
+async fn what_can_never_be_read_is_dismissed_for_a_reason_and_stays() {
+    let shop = Shop::new().await;
+    quarantined(&shop, 71, br#"{"type":"charge.dispute.frobnicated"}"#).await;
+    let dismiss = |id: &'static str, by: &'static str| {
+        ["deliveries", "dismiss", id, "--as", by, "--why", "a test of the provider's own"]
+    };
+    for words in [&dismiss("71", "ana")[..5], &["deliveries", "dismiss", "71", "--why", "no name"]] {
+        assert_eq!(shop.run(words).code, Some(2), "{words:?}");
+    }
+    assert_eq!(shop.run(&["deliveries", "dismiss", "71", "--as", "ana", "--why", " "]).code, Some(2));
+    assert_eq!(shop.json(&dismiss("71", "ana")), json!({"dismissed": "done"}));
+    shop.fails(&dismiss("71", "bob"), &["is settled", "only what is quarantined"]);
+    shop.fails(&dismiss("7", "bob"), &["no delivery 7"]);
+    assert_eq!(shop.ok(&["deliveries", "list", "--state", "quarantined"]), "no deliveries\n");
+    let listed = shop.ok(&["deliveries", "list"]);
+    assert!(listed.contains("dismissed: by ana: a test of the provider's own"), "{listed}");
+
+    // It can be read again all the same, and who dismissed it stays known.
+    assert_eq!(shop.json(&["deliveries", "replay", "--quarantined"])["requeued"], json!([]));
+    assert_eq!(shop.json(&["deliveries", "replay", "71"])["requeued"], json!([71]));
+    shop.fails(&dismiss("71", "bob"), &["is kept"]);
+    let shown = shop.ok(&["deliveries", "show", "71"]);
+    let was = "by ana: a test of the provider's own (it was unrecognised: an unknown word: frobnicated)";
+    assert!(shown.contains("waits to be read") && shown.contains(was), "{shown}");
+    assert_eq!(shop.json(&["deliveries", "show", "71"])["dismissals"][0]["by"], "ana");
+    let forgotten = sqlx::query("delete from dismissals").execute(&shop.db.pool).await;
+    assert!(forgotten.unwrap_err().to_string().contains("append-only"));
+}
+
+#[tokio::test]
 async fn reconcile_shows_the_gap_and_hurries() {
     let shop = Shop::new().await;
     assert!(shop.ok(&["reconcile"]).contains("no account has been polled yet"));

@@ -44,14 +44,32 @@ pub async fn quarantined(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
         .await
 }
 
-/// Actions that may have reached a provider before `before`, and whose effect no record has shown since.
-pub async fn unconfirmed_actions(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<Waiting> {
+/// Since when an action has waited too long for the provider's record, and since when for a webhook, where that is
+/// all that can tell.
+#[derive(Debug, Clone, Copy)]
+pub struct SentBefore {
+    pub read: DateTime<Utc>,
+    pub unread: DateTime<Utc>,
+}
+
+/// Actions that may have reached a provider so long ago, and whose effect nothing has shown since. `unread`: the
+/// providers whose records cannot be read.
+pub async fn unconfirmed_actions(
+    conn: &mut PgConnection,
+    before: SentBefore,
+    unread: &[&str],
+) -> sqlx::Result<Waiting> {
     sqlx::query_as(
-        "select count(*), min(coalesce(sent_at, wanted_at)) as since
-         from actions
-         where due_at is not null and state in ('sent', 'unknown') and coalesce(sent_at, wanted_at) <= $1",
+        "select count(*), min(coalesce(x.sent_at, x.wanted_at)) as since
+         from actions x
+         join accounts a on a.merchant_id = x.merchant_id and a.account_id = x.account_id
+         where x.due_at is not null and x.state in ('sent', 'unknown')
+             and coalesce(x.sent_at, x.wanted_at)
+                 <= case when x.irreversible and a.provider = any ($3) then $2 else $1 end",
     )
-    .bind(before)
+    .bind(before.read)
+    .bind(before.unread)
+    .bind(unread)
     .fetch_one(conn)
     .await
 }

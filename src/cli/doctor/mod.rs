@@ -161,7 +161,7 @@ async fn within(config: &Config, opened: &Opened, deep: bool) -> anyhow::Result<
         ));
     }
     findings.extend(accounts::look(&mut conn, config, now).await?);
-    findings.extend(work::look(&mut conn, now).await?);
+    findings.extend(work::look(&mut conn, config, now).await?);
     if deep {
         findings.push(rebuilt(&mut conn, config, clock).await?);
     }

@@ -6,6 +6,9 @@ use sqlx::PgConnection;
 
 use super::Finding;
 use crate::cli::show::ago;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::providers::{ProviderName, Registry};
 use crate::store::deliveries;
 use crate::store::vitals::{self, Waiting};
 
@@ -13,14 +16,25 @@ use crate::store::vitals::{self, Waiting};
 const LATE: TimeDelta = TimeDelta::minutes(2);
 /// A provider's record shows an action within minutes, and is read again and again until it does.
 const UNCONFIRMED: TimeDelta = TimeDelta::minutes(30);
+/// Where only a webhook can tell: providers send one again for hours while an address does not answer, the slowest
+/// every eight hours, and a day has three of those. A person is paged at the margin in any case.
+const UNCONFIRMED_UNREAD: TimeDelta = TimeDelta::hours(24);
 
-pub(super) async fn look(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<Vec<Finding>> {
+pub(super) async fn look(
+    conn: &mut PgConnection,
+    config: &Config,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Vec<Finding>> {
     let mut findings = vec![partitions(conn, now).await?];
     findings.extend(read(conn, now).await?);
     findings.extend(cycles(conn, now).await?);
+    let registry = Registry::new(&config.providers, Clock::system())?;
+    let unread = ProviderName::ALL.iter().filter(|name| !registry.get(**name).capabilities().fetch);
+    let unread: Vec<&str> = unread.map(|name| name.as_str()).collect();
+    let before = vitals::SentBefore { read: now - UNCONFIRMED, unread: now - UNCONFIRMED_UNREAD };
     findings.push(waiting(
         "actions",
-        vitals::unconfirmed_actions(conn, now - UNCONFIRMED).await?,
+        vitals::unconfirmed_actions(conn, before, &unread).await?,
         now,
         "actions were sent without the provider's record showing the effect",
         "`respondby disputes show` of those that `disputes list --open` lists shows each request and its answer",
@@ -71,7 +85,8 @@ async fn read(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<Vec
         vitals::quarantined(conn).await?,
         now,
         "deliveries were not understood and wait for a person",
-        "`respondby deliveries list --state quarantined` says why; after a fix: `respondby deliveries replay --quarantined`",
+        "`respondby deliveries list --state quarantined` says why; after a fix: `respondby deliveries replay --quarantined`; \
+         what can never be read: `respondby deliveries dismiss ID --as YOU --why TEXT`",
     );
     Ok(vec![waits, quarantined])
 }

@@ -123,6 +123,31 @@ async fn each_thing_that_is_wrong_is_named_with_how_to_mend_it() {
     }
 }
 
+/// What was sent to whom how long ago is waited for, and when it is told.
+#[tokio::test]
+async fn where_only_webhooks_can_confirm_a_response_a_day_is_given_to_them() {
+    let rows = [("stripe", 20, false), ("stripe", 40, true), ("adyen", 40, false), ("adyen", 25 * 60, true)];
+    for (provider, minutes, told) in rows {
+        let shop = healthy().await;
+        let account: i64 =
+            sqlx::query_scalar("select account_id from accounts").fetch_one(&shop.db.pool).await.unwrap();
+        shop.dispute("dp_one", account).await;
+        sqlx::query("update accounts set provider = $1").bind(provider).execute(&shop.db.pool).await.unwrap();
+        sqlx::query(
+            "insert into actions (merchant_id, action_id, dispute_id, cycle_n, account_id, kind, subject, irreversible,
+                 state, due_at, fence, generation, sent_at, attempts, wanted_at)
+             select merchant_id, 5, dispute_id, n, $1, 'submit', '', true, 'sent', now(), 1, 1, $2, 1, $2 from cycles",
+        )
+        .bind(account)
+        .bind(shop.now - TimeDelta::minutes(minutes))
+        .execute(&shop.db.pool)
+        .await
+        .unwrap();
+        let found = wrong(&shop, &[]).into_iter().any(|f| f.0 == "actions");
+        assert_eq!(found, told, "{provider}, {minutes} min");
+    }
+}
+
 #[tokio::test]
 async fn state_that_no_delivery_leads_to_is_found_by_looking_deep() {
     let shop = healthy().await;

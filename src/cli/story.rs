@@ -39,6 +39,13 @@ pub(crate) fn words(entry: &Entry, kind: HistoryKind, at: fn(DateTime<Utc>) -> S
         HistoryKind::Settled | HistoryKind::Reversed | HistoryKind::Revived => {
             format!("the provider says: {}", text("word"))
         }
+        HistoryKind::LookedBack => {
+            format!(
+                "{} of {} comes late: what came after it is looked at again",
+                text("news"),
+                instant(&detail["as_of"])
+            )
+        }
         HistoryKind::FundsMoved => format!("the money is {}", text("moved")),
         HistoryKind::Decided => decided(detail, &instant)?,
         HistoryKind::Ordered => format!("{} orders: {}", text("by"), answer(&detail["command"])),

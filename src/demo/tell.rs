@@ -53,6 +53,7 @@ pub fn words(entry: &Entry) -> Option<String> {
         | HistoryKind::Settled
         | HistoryKind::Reversed
         | HistoryKind::Revived
+        | HistoryKind::LookedBack
         | HistoryKind::Decided
         | HistoryKind::Ordered
         | HistoryKind::Approved

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::{Alert, AlertKind, Applied, Case, CycleRow, Effect, HistoryKind, Outcome, Severity, cycles};
+use super::{
+    Alert, AlertKind, Applied, Case, CycleRow, Effect, HistoryKind, Outcome, Severity, cycles, unread,
+};
 use crate::dispute::{
     CycleState, Dispute, Event, FundsMove, Move, News, RespondBy, Snapshot, Source, Status, transition,
 };
@@ -21,15 +23,50 @@ pub(super) fn news(case: &mut Case, event: &Event, now: DateTime<Utc>, out: &mut
         News::Notice { notice } => {
             out.effects.push(Effect::KeepNotice { notice: notice.clone(), as_of: event.as_of });
         }
-        News::Record { snapshot } => record(case, event, snapshot, now, out),
+        News::Record { snapshot } => hear(case, event, snapshot, now, out),
         News::Funds { moved, snapshot } => {
-            record(case, event, snapshot, now, out);
+            hear(case, event, snapshot, now, out);
             funds(case, *moved, event, out);
         }
     }
 }
 
-fn record(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc>, out: &mut Outcome) {
+fn hear(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc>, out: &mut Outcome) {
+    if case.account.capabilities.fetch || is_read(event.source) {
+        return record(case, None, event, snapshot, now, out);
+    }
+    let doubted = unread::doubted(case);
+    if unread::comes_late(case, event) {
+        return unread::look_back(case, event, &doubted, now, out);
+    }
+    let in_order = unread::asks_unproved(case, snapshot, now);
+    record(case, in_order.as_ref(), event, snapshot, now, out);
+    unread::tell_anew(&mut out.effects, case.told.len());
+    unread::withdraw(&doubted, case, "newer news says where it stands", out);
+}
+
+/// One of many that are told one after the other in the provider's order.
+pub(super) fn in_order(case: &mut Case, event: &Event, now: DateTime<Utc>, out: &mut Outcome) {
+    match &event.news {
+        News::Notice { .. } => {}
+        News::Record { snapshot } => record(case, None, event, snapshot, now, out),
+        News::Funds { moved, snapshot } => {
+            record(case, None, event, snapshot, now, out);
+            funds(case, *moved, event, out);
+        }
+    }
+}
+
+/// `in_order`: the same dispute had all its news come in order, where that may be another; its windows are those that
+/// news is judged by.
+fn record(
+    case: &mut Case,
+    in_order: Option<&Case>,
+    event: &Event,
+    snapshot: &Snapshot,
+    now: DateTime<Utc>,
+    out: &mut Outcome,
+) {
     if let Some(known) = &case.dispute {
         if is_stale(known, event, snapshot) {
             out.applied = Applied::Stale;
@@ -40,8 +77,9 @@ fn record(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc
             case.check_at = Some(now + RECHECK_DOUBT);
             return;
         }
-        if let Some(doubt) = unproved(known, case.newest.as_ref(), snapshot) {
-            return disbelieve(case, event, doubt, out);
+        let newest = in_order.map_or(case.newest.as_ref(), |case| case.newest.as_ref());
+        if let Some(doubt) = unproved(known, newest, snapshot) {
+            return disbelieve(case, event, snapshot, doubt, now, out);
         }
     }
     let before = case.dispute.clone();
@@ -154,32 +192,60 @@ fn doubt(known: &Dispute, newest: Option<&CycleRow>, event: &Event, snapshot: &S
 }
 
 /// News whose status and deadline nothing proves may not open a window that was answered once more: what asks
-/// again at one stage may have been written before the answer, or by somebody else.
+/// again at its stage, or at one before, may have been written before the answer, or by somebody else. A further
+/// stage has a window of its own.
 fn unproved(known: &Dispute, newest: Option<&CycleRow>, snapshot: &Snapshot) -> Option<String> {
-    let asks_again = snapshot.status == Status::NeedsResponse && known.status != Status::NeedsResponse;
-    let answered = newest.is_some_and(|row| row.cycle.state != CycleState::Open);
-    let unproved = !snapshot.deadline_confirmed && known.stage == snapshot.stage;
-    (asks_again && answered && unproved).then(|| {
+    let asks = snapshot.status == Status::NeedsResponse;
+    let over = newest.is_some_and(|row| {
+        let closed = row.cycle.state != CycleState::Open && known.status != Status::NeedsResponse;
+        snapshot.stage < row.cycle.stage || (closed && snapshot.stage == row.cycle.stage)
+    });
+    (asks && over && !snapshot.deadline_confirmed).then(|| {
         format!(
-            "it asks for a response again at the stage `{}`, which was `{}`, and nothing in it proves that",
-            snapshot.stage, known.status
+            "it asks for a response at the stage `{}`, which is over (now `{}`, `{}`), and nothing in it proves that",
+            snapshot.stage, known.stage, known.status
         )
     })
 }
 
-fn disbelieve(case: &Case, event: &Event, doubt: String, out: &mut Outcome) {
+/// How the alert about news of this instant is called; more may follow it.
+pub(super) fn unproved_key(as_of: DateTime<Utc>) -> String {
+    format!("unproved:{}", as_of.timestamp_micros())
+}
+
+/// Where the provider can be read it is asked; else only a person can look, and is paged where a window is named.
+fn disbelieve(
+    case: &mut Case,
+    event: &Event,
+    snapshot: &Snapshot,
+    doubt: String,
+    now: DateTime<Utc>,
+    out: &mut Outcome,
+) {
     let Some(known) = &case.dispute else { return };
+    let urgent = match snapshot.respond_by {
+        RespondBy::At(at) => at > now,
+        RespondBy::Unstated | RespondBy::NotAllowed => false,
+    };
+    let page = urgent && !case.account.capabilities.fetch;
+    let todo = format!(
+        "look the dispute up in {}'s dashboard, and answer it there if a response is asked for: it is not answered \
+         from here",
+        case.account.provider
+    );
     out.effects.push(Effect::Tell(Alert {
         kind: AlertKind::Reversed,
-        severity: Severity::Warning,
+        severity: if page { Severity::Page } else { Severity::Warning },
         cycle_n: None,
-        key: format!("unproved:{}", event.as_of.timestamp_micros()),
+        key: unproved_key(event.as_of),
         title: format!(
             "a dispute that was {} is told to ask for a response again: look whether it does",
             known.status
         ),
-        detail: json!({"from": known.status, "event": event.name}),
+        detail: json!({"from": known.status, "event": event.name, "respond_by": snapshot.respond_by,
+            "waiting_for": [todo]}),
     }));
+    case.check_at = Some(now);
     out.applied = Applied::Doubtful(doubt);
 }
 
@@ -238,7 +304,7 @@ fn deadline(before: Option<&Dispute>, s: &Snapshot) -> RespondBy {
     }
 }
 
-fn note_changes(before: Option<&Dispute>, after: &Dispute, moved: Move, out: &mut Outcome) {
+pub(super) fn note_changes(before: Option<&Dispute>, after: &Dispute, moved: Move, out: &mut Outcome) {
     let Some(before) = before else {
         let detail = json!({"status": after.status, "stage": after.stage, "amount": after.amount,
             "reason": after.reason, "respond_by": after.respond_by});
@@ -272,7 +338,7 @@ fn note_changes(before: Option<&Dispute>, after: &Dispute, moved: Move, out: &mu
     }
 }
 
-fn tell_reversals(after: &Dispute, moved: Move, before: Option<&Dispute>, out: &mut Outcome) {
+pub(super) fn tell_reversals(after: &Dispute, moved: Move, before: Option<&Dispute>, out: &mut Outcome) {
     let title = match moved {
         Move::Reverses => "was settled differently",
         Move::Reopens => "asks for a response again",

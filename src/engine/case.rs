@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{ActionKind, ActionState, Plan};
-use crate::dispute::{AccountId, Capabilities, Cycle, CycleState, Dispute, DisputeId, MerchantId};
+use crate::dispute::{AccountId, Capabilities, Cycle, CycleState, Dispute, DisputeId, Event, MerchantId};
 use crate::evidence::Packet;
 use crate::rules::{Customer, Ruleset};
 
@@ -55,6 +55,8 @@ pub struct ActionView {
     pub note: Option<String>,
     /// Who was in charge when it was wanted last: a person's later order may want it again.
     pub wanted_at: DateTime<Utc>,
+    /// When a request may have left, the last time.
+    pub sent_at: Option<DateTime<Utc>>,
 }
 
 impl ActionView {
@@ -65,6 +67,11 @@ impl ActionView {
                 ActionState::Wanted | ActionState::Sent | ActionState::Unknown | ActionState::Done => true,
                 ActionState::Refused | ActionState::Cancelled => false,
             }
+    }
+
+    /// When a request may have left, at the earliest that is known.
+    pub fn left_at(&self) -> DateTime<Utc> {
+        self.sent_at.unwrap_or(self.wanted_at)
     }
 
     /// A request may have reached the provider.
@@ -121,6 +128,8 @@ pub struct Case {
     /// The provider's time of the newest read that told nothing new. Such a read is no news and is kept nowhere; it
     /// says only that older news which differs may have been overtaken, or the read have lagged.
     pub read_as_of: Option<DateTime<Utc>>,
+    /// What was told of it before, in the provider's order, where its record cannot be read. There when news comes.
+    pub told: Arc<Vec<Event>>,
 }
 
 impl Case {

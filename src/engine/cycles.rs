@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     ActionKind, ActionView, Alert, AlertKind, Answer, Case, CycleRow, Effect, HistoryKind, Outcome, Plan,
-    Severity,
+    Severity, unread,
 };
 use crate::dispute::{Cycle, CycleState, Dispute, Event, Move, RespondBy, Response, Snapshot, Status};
 
@@ -68,11 +68,16 @@ fn said_at_last(before: Option<&Dispute>, respond_by: RespondBy) -> bool {
 /// The news between our response and the next round was lost: the round says itself that it is another one.
 pub(super) fn asks_in_so_many_words(case: &Case, event: &Event, snapshot: &Snapshot) -> bool {
     let ours = case.irreversible().filter(|a| ActionView::may_have_arrived(a));
-    snapshot.new_round && ours.is_some_and(|a| a.wanted_at < event.as_of)
+    let before = match case.account.capabilities.fetch {
+        true => ours.is_some_and(|a| a.wanted_at < event.as_of),
+        // The record is not read before the call, which may have found the new round.
+        false => unread::answers_before(case, event.as_of),
+    };
+    snapshot.new_round && before
 }
 
 /// What was told about one deadline says nothing about another.
-fn move_deadline(row: &mut CycleRow, respond_by: DateTime<Utc>) {
+pub(super) fn move_deadline(row: &mut CycleRow, respond_by: DateTime<Utc>) {
     if row.cycle.respond_by != respond_by {
         row.cycle.respond_by = respond_by;
         row.plan.paged_at = None;
@@ -104,7 +109,7 @@ fn who_answered(case: &Case, told: Status) -> Response {
     }
 }
 
-fn end_cycle(case: &mut Case, told: Status, event: &Event, out: &mut Outcome) {
+pub(super) fn end_cycle(case: &mut Case, told: Status, event: &Event, out: &mut Outcome) {
     let response = who_answered(case, told);
     let Some(row) = case.open_mut() else { return };
     let n = row.cycle.n;
@@ -156,7 +161,7 @@ fn end_cycle(case: &mut Case, told: Status, event: &Event, out: &mut Outcome) {
 
 /// `anew`: the record did not ask in these very words before. `from_the_start`: a response is owed since the
 /// dispute opened, and not since this news.
-fn open_cycle(
+pub(super) fn open_cycle(
     case: &mut Case,
     respond_by: RespondBy,
     anew: bool,
@@ -207,7 +212,8 @@ fn open_cycle(
     };
     let detail = json!({"stage": cycle.stage, "respond_by": respond_by});
     out.note(HistoryKind::CycleOpened, Some(n), detail);
-    let plan = Plan::unmade(now, respond_by);
+    let maybe_answered = unread::may_be_answered(case, opened_at);
+    let plan = Plan { maybe_answered, ..Plan::unmade(now, respond_by) };
     case.ended.extend(case.newest.replace(CycleRow { cycle, plan }));
     case.actions.clear();
 }

@@ -112,6 +112,11 @@ pub enum Effect {
         cycle_n: i32,
         why: String,
     },
+    /// The reason is gone for the open alerts of this dispute whose key begins so.
+    Withdraw {
+        key: String,
+        why: String,
+    },
     KeepNotice {
         notice: FraudNotice,
         as_of: DateTime<Utc>,
@@ -131,6 +136,8 @@ words!(
         Settled = "settled",
         Reversed = "reversed",
         Revived = "revived",
+        /// News came late, and what was known after it was looked at again.
+        LookedBack = "looked_back",
         FundsMoved = "funds_moved",
         Decided = "decided",
         Ordered = "ordered",

@@ -94,6 +94,8 @@ pub(super) fn obstacles(
         Approval::NotNeeded | Approval::Granted { .. } => {}
     }
     refused_before(case, row, kind, &seen.decided, &mut found);
+    // Whoever orders has been told.
+    found.extend(row.plan.maybe_answered.clone().filter(|_| !seen.decided.ordered).map(person));
     if awaits_facts(case, row) && !seen.decided.ordered && now < seen.times.act_by {
         found.push(by_itself("facts about the order are being asked for"));
     }

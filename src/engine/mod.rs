@@ -20,6 +20,7 @@ mod replay;
 mod step;
 mod tell;
 mod times;
+mod unread;
 
 pub use approval::{Approval, Matter};
 pub use case::{
@@ -35,6 +36,7 @@ pub use repeat::overtaken;
 pub use replay::{Inputs, rebuild};
 pub use step::{Cause, Input, advance, step};
 pub use times::{Times, ladder};
+pub use unread::in_order;
 
 pub use crate::dispute::Severity;
 #[cfg(test)]

@@ -94,6 +94,9 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered_at: Option<DateTime<Utc>>,
     pub shadow: bool,
+    /// A response may have been sent to this window already, as far as can be known: in words, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maybe_answered: Option<String>,
     /// SHA-256 (hex) of the packet last put with the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged_digest: Option<String>,
@@ -135,6 +138,7 @@ impl Plan {
             order: None,
             ordered_at: None,
             shadow: false,
+            maybe_answered: None,
             staged_digest: None,
             staging_for: None,
             staged_for: None,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{AccountView, Case, Input, MerchantView, step};
+use super::{AccountView, Alert, Case, Effect, MerchantView, Outcome, apply, unread};
 use crate::dispute::{Cycle, Dispute, DisputeId, Event, Source};
 use crate::evidence::{EvidenceSet, Packet};
 use crate::rules::{Context, Customer, Ruleset, Trace, Verdict};
@@ -16,21 +16,77 @@ use crate::rules::{Context, Customer, Ruleset, Trace, Verdict};
 /// by arrival, as given. Reads among them are those that were believed: a read that was doubted is no news.
 pub fn rebuild(
     account: &Arc<AccountView>,
-    (merchant_id, dispute_id): (i64, DisputeId),
+    ids: (i64, DisputeId),
     mut events: Vec<Event>,
     now: DateTime<Utc>,
 ) -> Option<Dispute> {
-    events.sort_by_key(|event| event.as_of);
-    for event in &mut events {
+    if account.capabilities.fetch {
+        events.sort_by_key(|event| event.as_of);
+    } else {
+        unread::in_order(&mut events);
+    }
+    retell(account, ids, events, now).case.dispute.map(Arc::unwrap_or_clone)
+}
+
+/// What a telling in order comes to.
+pub(super) struct Retold {
+    pub case: Case,
+    /// News that was not believed, in order.
+    pub doubts: Vec<Doubt>,
+}
+
+pub(super) struct Doubt {
+    pub as_of: DateTime<Utc>,
+    pub why: String,
+    /// As people would have been told.
+    pub alert: Alert,
+    event: Event,
+}
+
+impl Doubt {
+    pub fn of(&self, event: &Event) -> bool {
+        self.event.name == event.name && self.event.news == event.news
+    }
+}
+
+/// Tells these events, in the order given, to a dispute of which nothing is known.
+pub(super) fn retell(
+    account: &Arc<AccountView>,
+    (merchant_id, dispute_id): (i64, DisputeId),
+    events: impl IntoIterator<Item = Event>,
+    now: DateTime<Utc>,
+) -> Retold {
+    let mut retold = Retold { case: blank(account, merchant_id, dispute_id), doubts: Vec::new() };
+    for mut event in events {
         // News that came too late for it now stands before it, and it is not to be doubted for that.
         event.source = match event.source {
             Source::Poll | Source::ReadBack | Source::Receipt => Source::Receipt,
             Source::Webhook => Source::Webhook,
         };
+        let mut outcome = Outcome::new();
+        apply::in_order(&mut retold.case, &event, now, &mut outcome);
+        let as_of = event.as_of;
+        let alert = outcome.effects.into_iter().find_map(|effect| match effect {
+            Effect::Tell(alert) if alert.key.starts_with(&apply::unproved_key(as_of)) => Some(alert),
+            Effect::Tell(_)
+            | Effect::Want { .. }
+            | Effect::Cancel { .. }
+            | Effect::GiveUp { .. }
+            | Effect::Withdraw { .. }
+            | Effect::ResolveAlerts { .. }
+            | Effect::KeepNotice { .. } => None,
+        });
+        let Some(alert) = alert else { continue };
+        let why = alert.title.clone();
+        retold.doubts.push(Doubt { as_of, why, alert, event });
     }
+    retold
+}
+
+fn blank(account: &Arc<AccountView>, merchant_id: i64, dispute_id: DisputeId) -> Case {
     let merchant =
         MerchantView { merchant_id, name: String::new(), killed: false, ruleset: None, facts_pull: false };
-    let blank = Case {
+    Case {
         merchant: Arc::new(merchant),
         account: account.clone(),
         dispute_id,
@@ -45,9 +101,8 @@ pub fn rebuild(
         actions: Vec::new(),
         check_at: None,
         read_as_of: None,
-    };
-    let case = events.into_iter().fold(blank, |case, event| step(case, &Input::News(Box::new(event)), now).0);
-    case.dispute.map(Arc::unwrap_or_clone)
+        told: Arc::default(),
+    }
 }
 
 /// Everything a decision saw, as it was recorded with it.

@@ -65,7 +65,8 @@ fn absorb(case: &mut Case, effects: &[Effect], now: DateTime<Utc>) {
             Effect::Want { kind, subject, cycle_n, .. } if Some(*cycle_n) == newest => {
                 case.actions.retain(|a| a.kind != *kind || a.subject != *subject);
                 let (subject, state) = (subject.clone(), ActionState::Wanted);
-                case.actions.push(ActionView { kind: *kind, subject, state, note: None, wanted_at: now });
+                let (note, wanted_at, sent_at) = (None, now, None);
+                case.actions.push(ActionView { kind: *kind, subject, state, note, wanted_at, sent_at });
             }
             Effect::Cancel { cycle_n, .. } if Some(*cycle_n) == newest => {
                 let unsent = case.actions.iter_mut().filter(|a| a.state == ActionState::Wanted);
@@ -80,6 +81,7 @@ fn absorb(case: &mut Case, effects: &[Effect], now: DateTime<Utc>) {
             | Effect::GiveUp { .. }
             | Effect::Tell(_)
             | Effect::ResolveAlerts { .. }
+            | Effect::Withdraw { .. }
             | Effect::KeepNotice { .. } => {}
         }
     }

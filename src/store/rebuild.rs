@@ -69,7 +69,8 @@ async fn all_events(conn: &mut PgConnection, world: &World) -> sqlx::Result<BTre
         "select d.merchant_id, d.account_id, a.provider, d.source, d.received_at, d.claimed_at, d.body
          from deliveries d
          join accounts a on a.merchant_id = d.merchant_id and a.account_id = d.account_id
-         where (d.state = 'settled' and d.outcome <> 'doubtful' or d.outcome = 'partly')
+         -- A read that was doubted is no news. A webhook is, and is doubted again where it stands.
+         where (d.state = 'settled' and (d.outcome <> 'doubtful' or d.source = 'webhook') or d.outcome = 'partly')
              and d.on_behalf_of is null
          order by d.received_at, d.delivery_id",
     )

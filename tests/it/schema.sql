@@ -463,6 +463,14 @@ create table stopped_channels (
     constraint stopped_channels_pkey PRIMARY KEY (channel, fingerprint)
 );
 
+create table unread_news (
+    merchant_id bigint not null,
+    dispute_id bigint not null,
+    delivery_id bigint not null,
+    month date not null,
+    constraint unread_news_pkey PRIMARY KEY (merchant_id, dispute_id, delivery_id)
+);
+
 create table watermarks (
     merchant_id bigint not null,
     account_id bigint not null,

@@ -4,8 +4,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
-use super::world::{STRIPE_LIKE, World, money, snapshot, start};
-use crate::dispute::{CycleState, Dispute, Event, RespondBy, Snapshot, Source, Stage, Status};
+use super::world::{STRIPE_LIKE, UNREAD, World, money, snapshot, start};
+use crate::dispute::{CycleState, Dispute, Event, News, RespondBy, Snapshot, Source, Stage, Status};
 use crate::engine::*;
 
 /// One thing that happens at the provider.
@@ -117,12 +117,7 @@ fn returns_to_the_end(events: &[Event]) -> bool {
 
 /// What is the same in the end, whatever came on the way: the dispute, and what is owed until when.
 fn end(events: &[Event]) -> (Option<Dispute>, Option<(Stage, RespondBy)>) {
-    let mut world = World::new(None, &STRIPE_LIKE);
-    world.now = start() + TimeDelta::days(1);
-    for event in events {
-        world.put(&Input::News(Box::new(event.clone())));
-        world.now += TimeDelta::seconds(1);
-    }
+    let world = told(World::new(None, &STRIPE_LIKE), events);
     let owed = world.case.newest.filter(|row| row.cycle.state == CycleState::Open);
     let settled_twice = returns_to_the_end(events);
     let dispute = world
@@ -130,6 +125,41 @@ fn end(events: &[Event]) -> (Option<Dispute>, Option<(Stage, RespondBy)>) {
         .dispute
         .map(|d| Dispute { closed_at: d.closed_at.filter(|_| !settled_twice), ..Dispute::clone(&d) });
     (dispute, owed.map(|row| (row.cycle.stage, RespondBy::At(row.cycle.respond_by))))
+}
+
+fn told(mut world: World, events: &[Event]) -> World {
+    world.now = start() + TimeDelta::days(1);
+    for event in events {
+        world.put(&Input::News(Box::new(event.clone())));
+        world.now += TimeDelta::seconds(1);
+    }
+    world
+}
+
+/// Everything that is known in the end where the provider cannot be read: the dispute to the last field, what is
+/// owed until when, and what people are asked about that is not believed.
+fn end_unread(events: &[Event]) -> (Option<Dispute>, Option<(Stage, DateTime<Utc>)>, Vec<DateTime<Utc>>) {
+    let world = told(World::new(None, &UNREAD), events);
+    let open = world.case.open().map(|row| (row.cycle.stage, row.cycle.respond_by));
+    let known = world.case.dispute.as_ref().map(|d| d.as_of);
+    let doubted = world.case.told.iter().map(|told| told.as_of).filter(|at| Some(*at) > known).collect();
+    (world.case.dispute.as_deref().cloned(), open, doubted)
+}
+
+/// Some of the news proves its deadline, and some of it is of one instant.
+fn unsigned(events: &[Event], signed: &[bool], together: &[bool]) -> Vec<Event> {
+    let mut out: Vec<Event> = Vec::new();
+    for (event, (signed, together)) in events.iter().zip(signed.iter().zip(together)) {
+        let mut event = event.clone();
+        if let News::Record { snapshot } = &mut event.news {
+            snapshot.deadline_confirmed = *signed;
+        }
+        if let Some(before) = out.last().filter(|_| *together) {
+            event.as_of = before.as_of;
+        }
+        out.push(event);
+    }
+    out
 }
 
 /// What becomes of one hour's webhook, and whether the record is read half an hour later.
@@ -171,6 +201,29 @@ proptest! {
             shuffled.swap(a, b);
         }
         prop_assert_eq!(end(&shuffled), end(&events));
+    }
+
+    /// P5 and P7 with nobody to ask: webhooks alone, unsigned, late, doubled and of one instant.
+    #[test]
+    fn any_order_ends_the_same_to_the_last_field_where_nothing_can_be_read(
+        changes in prop::collection::vec(change(), 1..9),
+        signed in prop::collection::vec(prop::bool::weighted(0.3), 9),
+        together in prop::collection::vec(prop::bool::weighted(0.2), 9),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        swaps in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..12),
+    ) {
+        let mut events = unsigned(&history(&changes), &signed, &together);
+        in_order(&mut events);
+        let mut shuffled = events.clone();
+        shuffled.extend(picks.iter().map(|pick| pick.get(&events).clone()));
+        for (a, b) in &swaps {
+            let (a, b) = (a.index(shuffled.len()), b.index(shuffled.len()));
+            shuffled.swap(a, b);
+        }
+        let ended = end_unread(&shuffled);
+        let account = World::new(None, &UNREAD).case.account;
+        prop_assert_eq!(&ended.0, &rebuild(&account, (7, 11), shuffled.clone(), start()));
+        prop_assert_eq!(ended, end_unread(&events));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod acting;
 mod approvals;
 mod histories;
+mod late;
 mod money;
 mod people;
 mod random;

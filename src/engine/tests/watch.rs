@@ -86,7 +86,10 @@ fn irreversible_wants(before: &Case, input: &Input, after: &Case, outcome: &Outc
                     memory.irreversible.push((*cycle_n, *kind));
                 }
             }
-            Effect::Tell(_) | Effect::ResolveAlerts { .. } | Effect::KeepNotice { .. } => {}
+            Effect::Tell(_)
+            | Effect::ResolveAlerts { .. }
+            | Effect::Withdraw { .. }
+            | Effect::KeepNotice { .. } => {}
         }
     }
     assert!(wants <= 1, "P4: {wants} irreversible actions in one step");

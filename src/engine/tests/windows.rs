@@ -62,8 +62,9 @@ fn news_that_nothing_proves_opens_no_window_twice() {
          at 20d news needs_response respond_by 60d unsigned | @20d doubtful; @20d tell reversed; answered by defend
          at 21d news won unsigned                      | answered by defend
          at 22d news needs_response respond_by 60d unsigned | @22d doubtful; @22d tell reversed; answered by defend
-         at 23d news needs_response stage inquiry respond_by 60d unsigned
-                                                       | @23d tell reversed; @23d want stage_evidence; cycle 2 defend at -2d; wake -2d",
+         at 23d news needs_response stage inquiry respond_by 60d unsigned | @23d doubtful; @23d tell reversed; answered by defend
+         at 24d news needs_response stage compliance respond_by 60d unsigned
+                                                       | @24d tell reversed; @24d want stage_evidence; cycle 2 defend at -2d; wake -2d",
     );
 }
 

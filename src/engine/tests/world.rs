@@ -173,6 +173,7 @@ pub fn case(rules: Option<&str>, capabilities: &'static Capabilities) -> Case {
         actions: Vec::new(),
         check_at: None,
         read_as_of: None,
+        told: Arc::default(),
     }
 }
 
@@ -327,7 +328,7 @@ impl World {
                     Severity::Info | Severity::Warning => self.say(format!("tell {}", alert.kind)),
                 },
                 Effect::GiveUp { kind, .. } => self.say(format!("give up {kind}")),
-                Effect::ResolveAlerts { .. } | Effect::KeepNotice { .. } => {}
+                Effect::ResolveAlerts { .. } | Effect::Withdraw { .. } | Effect::KeepNotice { .. } => {}
             }
         }
     }

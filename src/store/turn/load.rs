@@ -9,7 +9,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::rows::{self, DISPUTE_COLUMNS};
-use super::{CaseKey, Item, Working, World, columns::column, lock};
+use super::{CaseKey, Item, Working, World, columns::column, lock, told};
 use crate::dispute::{AccountId, Dispute, DisputeId, FileDelivery, MerchantId};
 use crate::engine::{AccountView, ActionView, Case, CycleRow, Input, OwnFile, PendingUpload};
 use crate::evidence::Packet;
@@ -54,7 +54,9 @@ pub(super) async fn cases(
         drafts[draft].remember_refs(item);
     }
     number_new(conn, world, &mut drafts).await?;
-    Ok((fill(conn, world, drafts, now).await?, places))
+    let mut working = fill(conn, world, drafts, now).await?;
+    told::load(conn, world, items, &places, &mut working).await?;
+    Ok((working, places))
 }
 
 fn id_key(d: &Dispute) -> CaseKey {
@@ -209,6 +211,7 @@ async fn fill(
             actions: actions.remove(&key).unwrap_or_default(),
             check_at: draft.check_at,
             read_as_of: draft.read_as_of,
+            told: Arc::default(),
         };
         working.push(Working { before: case.clone(), case, steps: Vec::new() });
     }
@@ -263,7 +266,7 @@ async fn newest_actions(
     }
     let keys: Vec<_> = cycles.iter().map(|(key, row)| (key.0, key.1, row.cycle.n)).collect();
     let rows = sqlx::query(
-        "select a.merchant_id, a.dispute_id, a.kind, a.subject, a.state, a.note, a.wanted_at
+        "select a.merchant_id, a.dispute_id, a.kind, a.subject, a.state, a.note, a.wanted_at, a.sent_at
          from unnest($1::bigint[], $2::bigint[], $3::integer[]) as k (m, i, n)
          -- Each by the index, whatever the table's size was when this was planned.
          cross join lateral (

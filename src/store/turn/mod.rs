@@ -9,6 +9,7 @@ pub(crate) mod rows;
 mod save;
 mod save_actions;
 mod save_effects;
+mod told;
 mod world;
 
 use chrono::{DateTime, Utc};

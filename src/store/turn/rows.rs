@@ -100,5 +100,6 @@ pub(crate) fn action(row: &PgRow) -> sqlx::Result<ActionView> {
         state: word(row, "state")?,
         note: row.try_get("note")?,
         wanted_at: row.try_get("wanted_at")?,
+        sent_at: row.try_get("sent_at")?,
     })
 }

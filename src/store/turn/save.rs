@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Postgres};
 
 use super::columns::column;
 use super::rows::respond_by_kind;
-use super::{Working, World, save_effects};
+use super::{Working, World, save_effects, told};
 use crate::dispute::{Cycle, Dispute, RespondBy};
 use crate::engine::{Case, CycleRow};
 
@@ -25,6 +25,7 @@ pub(super) async fn cases(
     let cases: Vec<&Case> = working.iter().filter(changed).map(|w| &w.case).collect();
     disputes(conn, &cases, now).await?;
     follow(conn, &cases).await?;
+    told::keep(conn, working).await?;
     // Cycles that ended go first: one open cycle per dispute at a time, also between two statements.
     let rows = working.iter().flat_map(changed_cycles);
     let (ended, open): (Vec<_>, Vec<_>) = rows.partition(|changed| changed.row.cycle.wake_at.is_none());

@@ -24,6 +24,7 @@ pub(super) async fn all(
     save_actions::give_up(conn, &gathered.given_up).await?;
     save_actions::want(conn, world, &gathered.wants, now).await?;
     resolve(conn, &gathered.resolves).await?;
+    withdraw(conn, &gathered.withdrawn).await?;
     tell(conn, world, &gathered.alerts, now).await?;
     notices(conn, &gathered.notices).await
 }
@@ -35,6 +36,7 @@ struct Gathered<'a> {
     cancels: Vec<(&'a Case, i32, &'a str)>,
     given_up: Vec<GivenUp<'a>>,
     resolves: Vec<(&'a Case, i32, &'a str)>,
+    withdrawn: Vec<(&'a Case, &'a str, &'a str)>,
     alerts: Vec<(&'a Case, &'a Alert)>,
     notices: Vec<(&'a Case, &'a FraudNotice, DateTime<Utc>)>,
 }
@@ -74,6 +76,12 @@ impl<'a> Gathered<'a> {
                         other.dispute_id != case.dispute_id || alert.cycle_n != Some(*cycle_n)
                     });
                     self.resolves.push((case, *cycle_n, why));
+                }
+                Effect::Withdraw { key, why } => {
+                    self.alerts.retain(|(other, alert)| {
+                        other.dispute_id != case.dispute_id || !alert.key.starts_with(key.as_str())
+                    });
+                    self.withdrawn.push((case, key, why));
                 }
                 Effect::KeepNotice { notice, as_of } => self.notices.push((case, notice, *as_of)),
             }
@@ -171,6 +179,26 @@ async fn resolve(conn: &mut PgConnection, rows: &[(&Case, i32, &str)]) -> sqlx::
     .bind(column!(rows, |r| r.0.merchant.merchant_id))
     .bind(column!(rows, |r| r.0.dispute_id))
     .bind(column!(rows, |r| r.1))
+    .bind(column!(rows, |r| r.2))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn withdraw(conn: &mut PgConnection, rows: &[(&Case, &str, &str)]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update alerts a
+         set state = 'resolved', next_at = null, note = u.why
+         from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) as u (m, i, key, why)
+         where a.merchant_id = u.m and a.dispute_id = u.i and starts_with(a.dedupe_key, u.key)
+             and a.state in ('raised', 'sent')",
+    )
+    .bind(column!(rows, |r| r.0.merchant.merchant_id))
+    .bind(column!(rows, |r| r.0.dispute_id))
+    .bind(column!(rows, |r| format!("{}:{}", r.0.dispute_id, r.1)))
     .bind(column!(rows, |r| r.2))
     .execute(conn)
     .await?;

@@ -14,11 +14,13 @@ use respondby::providers::{
     Account, Acknowledgement, Answer, Call, CallLog, Delivery, Kept, NotReady, Page, Provider, ProviderName,
     Reading, Record, Refusal, Uploaded, Verified,
 };
-use respondby::sandbox::{Change, WebhookFault, WebhookTrouble};
-use respondby::store::actions;
+use respondby::sandbox::{Change, ExtraWebhook, NewDispute, ProviderKind, WebhookFault, WebhookTrouble};
 use respondby::store::evidence::{self, Form, NewEvidence};
 use respondby::store::files::{self, NewFile};
+use respondby::store::{actions, deliveries};
 use respondby::worker::{self, Backlog, Stepped};
+
+use serde_json::Value;
 
 use super::stage::{RULES, STRIPE, Setup, Stage, fraud, hours, not_received};
 
@@ -546,4 +548,192 @@ async fn a_file_that_is_not_what_the_packet_names_is_not_sent() {
         stage.actions(&dispute_ref).await.into_iter().find(|a| a.kind == "submit").unwrap().note.unwrap();
     assert!(note.contains("is not what it was"), "{note}");
     assert!(stage.alerts(&dispute_ref).await.contains(&"needs_person/warning".to_owned()));
+}
+
+const ADYEN: ProviderKind = ProviderKind::Adyen;
+
+/// A stage with every provider, where people decide everything.
+async fn watched() -> Stage {
+    let rules = RULES.replace("after = \"1h\"", "after = \"60d\"").replace("lead = \"24h\"", "lead = \"7h\"");
+    Stage::with(Setup { rules, everywhere: true, ..Setup::default() }).await
+}
+
+/// Adyen's next webhook comes so many hours late.
+fn late(stage: &Stage, hours: u32) {
+    let trouble = WebhookTrouble::Delay { by_s: hours * 3600 };
+    stage.control.add_webhook_fault(WebhookFault::once(ADYEN, trouble));
+}
+
+fn until(stage: &Stage, window: TimeDelta) -> Option<i64> {
+    Some((stage.clock.now() + window).timestamp())
+}
+
+/// Key, severity and state of the alerts about what is not believed.
+async fn doubts(stage: &Stage, dispute_ref: &str) -> Vec<(String, String)> {
+    sqlx::query_as(
+        "select a.severity, a.state
+         from alerts a
+         join disputes d on d.merchant_id = a.merchant_id and d.dispute_id = a.dispute_id
+         where d.dispute_ref = $1 and a.dedupe_key like '%:unproved:%'
+         order by a.alert_id",
+    )
+    .bind(dispute_ref)
+    .fetch_all(&stage.db.pool)
+    .await
+    .unwrap()
+}
+
+async fn looked_back(stage: &Stage, dispute_ref: &str) -> usize {
+    stage.history(dispute_ref).await.iter().filter(|entry| entry.kind == "looked_back").count()
+}
+
+#[tokio::test]
+async fn a_further_stage_has_a_window_whether_or_not_what_led_to_it_was_told_in_time() {
+    for lost_is_late in [false, true] {
+        let mut stage = watched().await;
+        let dispute_ref = stage.open(NewDispute::adyen().respond_by(stage.clock.now() + hours(100))).await;
+        stage.advance(hours(8)).await;
+        if lost_is_late {
+            late(&stage, 9);
+        }
+        // The bank charges back a second time, which is told under the next stage; then that stage is opened.
+        stage.change(&dispute_ref, Change::Lost).await;
+        stage.advance(hours(1)).await;
+        let due_by = until(&stage, hours(300));
+        stage.change(&dispute_ref, Change::Escalate { due_by, phase: Some("pre_arbitration".into()) }).await;
+        stage.advance(hours(20)).await;
+        let cycle = stage.cycle(&dispute_ref).await;
+        assert_eq!((cycle.n, cycle.state.as_str()), (2, "open"), "late: {lost_is_late}");
+        assert_eq!(Some(cycle.respond_by.timestamp()), due_by, "late: {lost_is_late}");
+        assert_eq!(doubts(&stage, &dispute_ref).await, []);
+        stage.uphold().await;
+    }
+}
+
+#[tokio::test]
+async fn a_window_that_older_news_shows_to_be_answered_is_withdrawn_and_a_person_is_paged() {
+    let mut stage = watched().await;
+    // The notification is late; the answer in the dashboard is told, and then a deadline that nothing proves.
+    late(&stage, 40);
+    let mut order = NewDispute::adyen().respond_by(stage.clock.now() + hours(200));
+    order.extra.insert("debit_after_s".into(), 9_000_000.into());
+    let dispute_ref = stage.open(order).await;
+    stage.advance(hours(1)).await;
+    stage.change(&dispute_ref, Change::SubmittedElsewhere).await;
+    stage.advance(hours(1)).await;
+    say_like(&mut stage, &dispute_ref, &dispute_ref, hours(300)).await;
+    assert_eq!(stage.status(&dispute_ref).await, "needs_response");
+    assert_eq!(stage.cycle(&dispute_ref).await.state, "open");
+    stage.advance(hours(50)).await;
+    assert_eq!(stage.status(&dispute_ref).await, "under_review", "in order, nothing opens it again");
+    assert_eq!(stage.cycle(&dispute_ref).await.response.unwrap().as_str(), "elsewhere");
+    assert_eq!(doubts(&stage, &dispute_ref).await, [("page".to_owned(), "sent".to_owned())]);
+    assert_eq!(looked_back(&stage, &dispute_ref).await, 1);
+    stage.uphold().await;
+    // News that is newer and believed settles the question.
+    stage.change(&dispute_ref, Change::Won { amount_deducted: 0 }).await;
+    assert_eq!(doubts(&stage, &dispute_ref).await, [("page".to_owned(), "resolved".to_owned())]);
+    stage.uphold().await;
+}
+
+/// One more notification, like one of the dispute `like`: a status and a deadline that nobody signs.
+async fn say_like(stage: &mut Stage, like: &str, dispute_ref: &str, window: TimeDelta) {
+    let body: Vec<u8> = sqlx::query_scalar(
+        "select body from deliveries where position($1 in convert_from(body, 'UTF8')) > 0 limit 1",
+    )
+    .bind(like)
+    .fetch_one(&stage.db.pool)
+    .await
+    .unwrap();
+    let mut envelope: Value = serde_json::from_slice(&body).unwrap();
+    let item = &mut envelope["notificationItems"][0]["NotificationRequestItem"];
+    let now = stage.clock.now();
+    item["pspReference"] = dispute_ref.into();
+    item["eventCode"] = "NOTIFICATION_OF_CHARGEBACK".into();
+    item["eventDate"] = now.to_rfc3339().into();
+    item["additionalData"]["disputeStatus"] = "Undefended".into();
+    item["additionalData"]["defendable"] = "true".into();
+    item["additionalData"]["defensePeriodEndsAt"] = (now + window).to_rfc3339().into();
+    let extra = ExtraWebhook { body: Some(envelope.to_string()), ..ExtraWebhook::new(ADYEN) };
+    stage.control.send_extra(&extra).unwrap();
+    stage.settle().await;
+}
+
+#[tokio::test]
+async fn the_longer_of_two_unsigned_deadlines_is_never_believed_whichever_comes_first() {
+    for longer_first in [false, true] {
+        let mut stage = watched().await;
+        if longer_first {
+            late(&stage, 30);
+        }
+        let order = NewDispute::adyen().respond_by(stage.clock.now() + hours(100));
+        let dispute_ref = stage.create(order);
+        stage.advance(hours(1)).await;
+        let other = stage.create(NewDispute::adyen().respond_by(stage.clock.now() + hours(100)));
+        stage.settle().await;
+        let shorter = stage.clock.now() + hours(99);
+        if longer_first {
+            // Of the first dispute nothing was kept yet to be copied: the neighbour's is, under its name.
+            say_like(&mut stage, &other, &dispute_ref, hours(400)).await;
+            assert!(stage.cycle(&dispute_ref).await.respond_by > shorter + hours(200));
+        } else {
+            say_like(&mut stage, &dispute_ref, &dispute_ref, hours(400)).await;
+        }
+        stage.advance(hours(40)).await;
+        assert_eq!(stage.cycle(&dispute_ref).await.respond_by, shorter, "first: {longer_first}");
+        assert_eq!(stage.cycle(&dispute_ref).await.n, 1);
+        assert_eq!(looked_back(&stage, &dispute_ref).await, usize::from(longer_first));
+        stage.uphold().await;
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_read_once_more_changes_nothing_of_what_was_looked_back_at() {
+    let mut stage = watched().await;
+    late(&stage, 20);
+    let dispute_ref = stage.open(NewDispute::adyen().respond_by(stage.clock.now() + hours(200))).await;
+    stage.change(&dispute_ref, Change::SubmittedElsewhere).await;
+    stage.advance(hours(30)).await;
+    let told = async |stage: &Stage| {
+        let mut line = serde_json::to_value(stage.line(&dispute_ref).await).unwrap();
+        line["cycle"]["wake_at"] = Value::Null;
+        (line, stage.alerts(&dispute_ref).await, stage.history(&dispute_ref).await.len())
+    };
+    let before = told(&stage).await;
+    let mut conn = stage.db.pool.acquire().await.unwrap();
+    let ids: Vec<i64> = sqlx::query_scalar("select delivery_id from deliveries order by 1 desc")
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap();
+    for some in [&ids[..1], &ids[1..], &ids[..]] {
+        assert_eq!(deliveries::requeue(&mut conn, some).await.unwrap().len(), some.len());
+        stage.settle().await;
+        assert_eq!(told(&stage).await, before);
+    }
+    stage.uphold().await;
+}
+
+#[tokio::test]
+async fn a_window_that_was_open_when_our_response_left_is_not_answered_a_second_time() {
+    let rules = RULES.replace("when.stage = [\"chargeback\", \"fraud_notice\"]\n", "");
+    let mut stage = Stage::with(Setup { rules, everywhere: true, ..Setup::default() }).await;
+    let order = NewDispute { network_reason_code: Some("10.4".into()), ..NewDispute::adyen() };
+    let dispute_ref = stage.open(order.respond_by(stage.clock.now() + hours(100))).await;
+    stage.advance(TimeDelta::minutes(50)).await;
+    // The next stage is opened and its webhook is late: what leaves now for the first window reaches the second.
+    late(&stage, 5);
+    late(&stage, 60);
+    let due_by = until(&stage, hours(300));
+    stage.control.change(&dispute_ref, &Change::Escalate { due_by, phase: None }).unwrap();
+    stage.advance(hours(2)).await;
+    assert_eq!(stage.action(&dispute_ref, "accept").await, "sent");
+    stage.advance(hours(10)).await;
+    let cycle = stage.cycle(&dispute_ref).await;
+    assert_eq!((cycle.n, cycle.state.as_str()), (2, "open"));
+    assert!(cycle.plan["waiting_for"].to_string().contains("may have answered it"), "{}", cycle.plan);
+    assert!(stage.alerts(&dispute_ref).await.contains(&"needs_person/warning".to_owned()));
+    stage.advance(hours(24 * 20)).await;
+    assert_eq!(stage.status(&dispute_ref).await, "accepted");
+    assert_eq!(stage.control.ledger().len(), 1, "{:?}", stage.control.ledger());
+    stage.uphold().await;
 }

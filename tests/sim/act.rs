@@ -78,9 +78,23 @@ impl World {
             let task = self.begin_task(replica, Job::Act(acting));
             return self.ask(task, |_| Reply::Facts(heard));
         }
+        let sent_before = acting.action.state != ActionState::Wanted;
+        if unread(&acting) && sent_before {
+            let standing = self.await_webhook(&acting);
+            return self.settle(replica, &acting, &standing);
+        }
         if let Err(free_at) = self.replicas[replica].calls.take_place(acting.account as i64, self.now) {
             let standing = later(&acting.action, free_at);
             return self.settle(replica, &acting, &standing);
+        }
+        if unread(&acting) {
+            // What was told is all that is known, so it is read first.
+            let kept =
+                self.store.waiting.iter().any(|at| self.store.deliveries[*at].account == acting.account);
+            return match kept && self.sabotage != Sabotage::RepeatsBlindly {
+                true => self.settle(replica, &acting, &later(&acting.action, self.now + RETRY_MIN)),
+                false => self.send_if_allowed(replica, acting),
+            };
         }
         let blindly = self.sabotage == Sabotage::RepeatsBlindly && acting.action.attempts > 1;
         if acting.action.kind.irreversible() && !blindly {
@@ -109,6 +123,10 @@ impl World {
         let answer = self.answered(acting.account, &acting.dispute_ref, source, &reply);
         self.replicas[replica].calls.learn(acting.account as i64, &answer, self.now);
         match acting.stage.clone() {
+            Stage::Call if unread(&acting) => {
+                let standing = self.called_unread(&acting, answer);
+                self.settle(replica, &acting, &standing);
+            }
             Stage::ReadBefore => self.was_read_before(replica, acting, answer),
             Stage::Call => self.called(replica, acting, answer),
             Stage::Confirm => {
@@ -222,6 +240,10 @@ impl World {
     fn called(&mut self, replica: usize, mut acting: Acting, answer: Answer<Event>) {
         let irreversible = acting.action.kind.irreversible();
         match answer {
+            // Who cannot be read answers that it was taken, and no more.
+            Answer::Receipt(_) if !ACCOUNTS[acting.account].1.fetch => {
+                self.settle(replica, &acting, &Standing::Done);
+            }
             Answer::Receipt(event) => {
                 let event = told_by(Source::Receipt, event);
                 if !self.take_in(replica, acting.account, vec![event], Vec::new()) {
@@ -268,6 +290,44 @@ impl World {
         }
     }
 
+    /// What its answer comes to where only webhooks tell the rest.
+    fn called_unread(&mut self, acting: &Acting, answer: Answer<Event>) -> Standing {
+        let (why, due_at) = (String::new(), self.last_look(acting));
+        match answer {
+            _ if self.sabotage == Sabotage::BelievesTheBest => Standing::Done,
+            Answer::Receipt(_) if self.still_open(acting) => Standing::Unconfirmed { due_at, why },
+            Answer::Refused { reason, .. } if self.still_open(acting) => Standing::Refused { why: reason },
+            Answer::Receipt(_) | Answer::Refused { .. } => Standing::Done,
+            Answer::Retry { after, .. } => {
+                let wait = after.and_then(|after| TimeDelta::from_std(after).ok());
+                let due_at = wait.map_or_else(|| self.backoff(acting), |wait| self.now + wait);
+                Standing::Again { due_at, why }
+            }
+            Answer::Unknown { .. } => {
+                self.count("unknown outcomes");
+                Standing::Unknown { due_at, why }
+            }
+        }
+    }
+
+    fn await_webhook(&self, acting: &Acting) -> Standing {
+        let (why, due_at) = (String::new(), self.last_look(acting));
+        match acting.action.state {
+            _ if !self.still_open(acting) => Standing::Done,
+            ActionState::Unknown => Standing::Unknown { due_at, why },
+            ActionState::Sent
+            | ActionState::Wanted
+            | ActionState::Done
+            | ActionState::Refused
+            | ActionState::Cancelled => Standing::Unconfirmed { due_at, why },
+        }
+    }
+
+    fn last_look(&self, acting: &Acting) -> DateTime<Utc> {
+        let (_, respond_by) = Self::page_at(&self.store.cases[&acting.id], acting.action.cycle_n);
+        if respond_by > self.now { respond_by } else { self.now + TimeDelta::days(7) }
+    }
+
     fn facts_came(&mut self, replica: usize, acting: &Acting, heard: bool) {
         if heard {
             let facts = json!({"delivered": self.chance.per_mille(700)});
@@ -298,6 +358,10 @@ impl World {
         let Some(mut action) = self.mine(acting).cloned() else {
             return self.count("settled by somebody else");
         };
+        let waits = matches!(standing, Standing::Unconfirmed { .. } | Standing::Unknown { .. });
+        let waits = waits && unread(acting);
+        // A webhook that came while the call was on its way tells more than its answer.
+        let standing = if waits && !self.still_open(acting) { &Standing::Done } else { standing };
         self.tell(|| format!("{} of {}: {standing:?}", action.kind, acting.dispute_ref));
         action.stand(standing);
         let looks_again = match standing {
@@ -305,7 +369,8 @@ impl World {
             Standing::Done => !action.kind.irreversible(),
             Standing::Regenerate { .. } => true,
             Standing::Again { .. } => action.kind.irreversible() && acting.asked_at.is_some(),
-            Standing::Unconfirmed { .. } | Standing::Unknown { .. } | Standing::Cancelled { .. } => false,
+            Standing::Unknown { .. } => waits,
+            Standing::Unconfirmed { .. } | Standing::Cancelled { .. } => false,
         };
         let cause = match action.kind == ActionKind::PullFacts && matches!(standing, Standing::Done) {
             true => Cause::FactsChanged,
@@ -348,6 +413,11 @@ impl World {
         let (page_at, respond_by) = Self::page_at(row, acting.action.cycle_n);
         patience::backoff(acting.action.attempts, page_at, respond_by, self.now)
     }
+}
+
+/// A call of which only webhooks can tell what became.
+fn unread(acting: &Acting) -> bool {
+    acting.action.kind.irreversible() && !ACCOUNTS[acting.account].1.fetch
 }
 
 /// As the store hands it out.

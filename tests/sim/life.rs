@@ -26,7 +26,7 @@ pub enum Turn {
 
 impl World {
     pub fn open(&mut self) {
-        let account = usize::from(self.chance.per_mille(500));
+        let account = usize::try_from(self.chance.number(0..ACCOUNTS.len() as i64)).expect("a place");
         let stages = ACCOUNTS[account].1.stages;
         let stage = self.chance.pick(&stages[..3]).stage;
         let window = self.window();

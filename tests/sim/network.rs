@@ -40,12 +40,15 @@ impl World {
         let account = self.provider.truths[dispute_ref].account;
         let mut event = self.provider.told(dispute_ref, name, self.now);
         if let respondby::dispute::News::Record { snapshot } = &mut event.news {
-            snapshot.new_round = new_round && !ACCOUNTS[account].1.idempotency_key;
+            let can = ACCOUNTS[account].1;
+            snapshot.new_round = new_round && can.own_id_per_stage;
             if !self.calm && self.chance.per_mille(20) {
                 snapshot.respond_by = respondby::dispute::RespondBy::Unstated;
+                self.provider.untold.insert(dispute_ref.to_owned());
             }
         }
-        let thin = !self.calm && self.chance.per_mille(40);
+        // Who cannot be read says it in full.
+        let thin = !self.calm && ACCOUNTS[account].1.fetch && self.chance.per_mille(40);
         let body = if thin { Body::Thin(dispute_ref.to_owned()) } else { Body::News(event) };
         self.send(account, body);
         if !self.calm && self.chance.per_mille(30) {
@@ -58,6 +61,7 @@ impl World {
         let key = format!("evt_{}", self.number());
         self.count("webhooks");
         if !self.calm && self.chance.per_mille(50) {
+            self.never_told(&body);
             return self.count("webhooks lost");
         }
         let place = self.webhooks.len();
@@ -65,8 +69,7 @@ impl World {
         self.webhooks.push(Webhook { account, key, body, tries, acknowledged });
         let copies = if !self.calm && self.chance.per_mille(100) { 2 } else { 1 };
         for _ in 0..copies {
-            let late = if self.calm { TimeDelta::seconds(5) } else { TimeDelta::hours(5) };
-            let wait = self.chance.skewed(TimeDelta::milliseconds(50), late);
+            let wait = self.on_its_way(account);
             self.soon(wait, Happening::Webhook(place));
         }
     }
@@ -104,11 +107,32 @@ impl World {
 
     fn send_again(&mut self, place: usize) {
         let webhook = &self.webhooks[place];
-        if webhook.acknowledged || webhook.tries > 12 {
+        if webhook.acknowledged {
             return;
+        }
+        if webhook.tries > 12 {
+            let body = webhook.body.clone();
+            return self.never_told(&body);
         }
         let wait = TimeDelta::minutes(1 << webhook.tries.min(9));
         self.soon(wait, Happening::Webhook(place));
+    }
+
+    /// What comes very late is looked back at, where webhooks are all there is.
+    fn on_its_way(&mut self, account: usize) -> TimeDelta {
+        let (soon, read) = (TimeDelta::milliseconds(50), ACCOUNTS[account].1.fetch);
+        if self.calm {
+            return self.chance.skewed(soon, TimeDelta::seconds(5));
+        }
+        match !read && self.chance.per_mille(250) {
+            true => self.chance.micros(soon, TimeDelta::days(6)),
+            false => self.chance.skewed(soon, TimeDelta::hours(5)),
+        }
+    }
+
+    fn never_told(&mut self, body: &Body) {
+        let Body::News(event) = body else { return };
+        self.provider.untold.extend(event.snapshot().map(|snapshot| snapshot.dispute_ref.clone()));
     }
 
     /// A request that changes nothing, and when its answer comes.

@@ -137,7 +137,10 @@ pub fn at_most_one(world: &mut World, dispute_ref: &str) {
 
 pub fn at_any_time(world: &mut World) {
     if world.breaches.is_empty() {
-        let found = [acknowledged_are_kept(world), watched(world), strange_are_kept(world)];
+        let held = world.store.cases.values().filter(|row| !doubted(row).is_empty()).count();
+        (0..held).for_each(|_| world.count("doubts held"));
+        let found =
+            [acknowledged_are_kept(world), watched(world), strange_are_kept(world), doubts_are_told(world)];
         let found = found.into_iter().flatten().chain(replays(world));
         let found: Vec<String> = found.chain(decisions_reproduce(world)).collect();
         found.into_iter().for_each(|what| world.breach(what));
@@ -162,6 +165,38 @@ fn strange_are_kept(world: &World) -> Option<String> {
     Some(format!("P6: nobody understands {}, and it is not in quarantine", lost.key))
 }
 
+/// News that is newer than what is believed of a dispute that cannot be read.
+fn doubted(row: &CaseRow) -> Vec<DateTime<Utc>> {
+    row.told.iter().map(|told| told.as_of).filter(|at| *at > row.dispute.as_of).collect()
+}
+
+/// P3: what is not believed, and cannot be looked up, is in the hands of a person; and only as long as it is so.
+fn doubts_are_told(world: &World) -> Option<String> {
+    for (id, row) in &world.store.cases {
+        let doubted = doubted(row);
+        let of = |at: &DateTime<Utc>| format!("unproved:{}", at.timestamp_micros());
+        let told = world.store.alerts.range((*id, "unproved:".to_owned())..(*id, "unproved;".to_owned()));
+        let told: Vec<(&str, AlertState)> = told.map(|((_, key), row)| (key.as_str(), row.state)).collect();
+        let stands =
+            |key: &str| told.iter().any(|(told, s)| told.starts_with(key) && *s != AlertState::Resolved);
+        let name = &row.dispute.dispute_ref;
+        if ACCOUNTS[row.account].1.fetch {
+            continue;
+        }
+        if let Some(at) = doubted.iter().find(|at| !stands(&of(at))) {
+            return Some(format!("P3: {name} is told to ask again as of {at}, and nobody looks: {told:?}"));
+        }
+        let over = |(key, state): &&(&str, AlertState)| {
+            let waits = matches!(state, AlertState::Raised | AlertState::Sent);
+            waits && !doubted.iter().any(|at| key.starts_with(&of(at)))
+        };
+        if let Some((key, _)) = told.iter().find(over) {
+            return Some(format!("P3: {name} is believed, and people are asked about it still: {key}"));
+        }
+    }
+    None
+}
+
 /// P7: from the raw deliveries alone, the same disputes.
 fn replays(world: &World) -> Vec<String> {
     let mut broken = Vec::new();
@@ -176,7 +211,7 @@ fn replays(world: &World) -> Vec<String> {
             |event: &Event| event.snapshot().is_some_and(|s| s.dispute_ref == row.dispute.dispute_ref);
         let events = events.filter(about).collect();
         let rebuilt = rebuild(world.store.account(row.account), (MERCHANT, *id), events, world.now);
-        if rebuilt.as_ref().is_some_and(|rebuilt| same(world, rebuilt, &row.dispute)) {
+        if rebuilt.as_ref().is_some_and(|rebuilt| same(world, row.account, rebuilt, &row.dispute)) {
             continue;
         }
         broken.push(format!("P7: live {:?}\n    rebuilt {rebuilt:?}", row.dispute));
@@ -184,8 +219,13 @@ fn replays(world: &World) -> Vec<String> {
     broken
 }
 
-/// Which of two records that say the same came first is not told apart. Since when a dispute is settled cannot be told for certain where a read lagged behind a webhook, or where a settlement was left and came again.
-fn same(world: &World, rebuilt: &Dispute, live: &Dispute) -> bool {
+/// Where nothing is read, not a field may differ. Else which of two records that say the same came first is not told
+/// apart, and since when a dispute is settled cannot be told for certain where a read lagged behind a webhook, or
+/// where a settlement was left and came again.
+fn same(world: &World, account: usize, rebuilt: &Dispute, live: &Dispute) -> bool {
+    if !ACCOUNTS[account].1.fetch {
+        return rebuilt == live;
+    }
     let (name, provider) = (&live.dispute_ref, &world.provider);
     let uncertain = provider.lagged.contains(name) || provider.settled_twice(name, live.status);
     let closed_at = if uncertain { live.closed_at } else { rebuilt.closed_at };
@@ -215,7 +255,16 @@ pub fn in_the_end(world: &mut World) {
         return;
     }
     let mut broken = Vec::new();
+    let mut in_full = 0;
     for (name, truth) in &world.provider.truths {
+        if !ACCOUNTS[truth.account].1.fetch {
+            let known = world.store.refs.get(&(truth.account, name.clone())).map(|id| &world.store.cases[id]);
+            if let Some(row) = known.filter(|row| was_told_all(world, name, row)) {
+                in_full += 1;
+                broken.extend(differs_unread(&truth.now, row).map(|what| format!("P5: {name}: {what}")));
+            }
+            continue;
+        }
         let id = world.store.refs.get(&(truth.account, name.clone()));
         let Some(row) = id.map(|id| &world.store.cases[id]) else {
             broken.push(format!("P5: {name} is at the provider and not here"));
@@ -226,8 +275,33 @@ pub fn in_the_end(world: &mut World) {
             broken.push(format!("P5: {name} changed its stage, which only another dispute can"));
         }
     }
+    (0..in_full).for_each(|_| world.count("told in full"));
     broken.into_iter().for_each(|what| world.breach(what));
     world.check_the_end();
+}
+
+/// Every webhook came in the end, none of them in one instant with another, and none is doubted.
+fn was_told_all(world: &World, name: &str, row: &CaseRow) -> bool {
+    let mut instants: Vec<DateTime<Utc>> = row.told.iter().map(|told| told.as_of).collect();
+    instants.dedup();
+    let apart = instants.len() == row.told.len();
+    apart && doubted(row).is_empty() && !world.provider.untold.contains(name)
+}
+
+/// A deadline that nothing signs may be the shorter one of those told.
+fn differs_unread(truth: &Snapshot, row: &CaseRow) -> Option<String> {
+    let open = row.open().map(|open| open.cycle.respond_by);
+    let theirs = match (truth.status, truth.respond_by) {
+        (Status::NeedsResponse, RespondBy::At(at)) => Some(at),
+        _ => None,
+    };
+    let shorter = !ACCOUNTS[row.account].1.deadline_signed && open <= theirs;
+    let shut = truth.respond_by == RespondBy::NotAllowed && !ACCOUNTS[row.account].1.deadline_signed;
+    let respond_by = match open {
+        Some(at) if truth.status == Status::NeedsResponse && (shut || shorter) => RespondBy::At(at),
+        _ => truth.respond_by,
+    };
+    differs(&Snapshot { respond_by, ..truth.clone() }, row)
 }
 
 fn differs(truth: &Snapshot, row: &CaseRow) -> Option<String> {

@@ -1,5 +1,6 @@
-//! The other side: two made-up providers with a truth of their own, and a ledger of every irreversible call that
-//! took effect. They know nothing of the engine; what they tell, they tell as records.
+//! The other side: made-up providers with a truth of their own, and a ledger of every irreversible call that took
+//! effect. Some cannot be read: their webhooks tell all that is ever told. They know nothing of the engine; what
+//! they tell, they tell as records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -57,7 +58,18 @@ static PLAIN: Capabilities = capabilities(
     false,
 );
 
-pub const ACCOUNTS: [(&str, &Capabilities); 2] = [("keyed", &KEYED), ("plain", &PLAIN)];
+/// Nothing of it can be read, it has no keys and signs no deadlines.
+static MUTE: Capabilities = Capabilities { own_id_per_stage: false, ..unread(&PLAIN) };
+
+/// Nothing of it can be read either, and its webhooks are signed whole.
+static SEALED: Capabilities = Capabilities { idempotency_key: false, ..unread(&KEYED) };
+
+const fn unread(like: &Capabilities) -> Capabilities {
+    Capabilities { fetch: false, list: false, ..*like }
+}
+
+pub const ACCOUNTS: [(&str, &Capabilities); 4] =
+    [("keyed", &KEYED), ("plain", &PLAIN), ("mute", &MUTE), ("sealed", &SEALED)];
 
 /// The provider's own record of one dispute, now and as it was: reads may come from a replica that lags.
 pub struct Truth {
@@ -103,6 +115,8 @@ pub struct Provider {
     pub ledger: Vec<Effect>,
     /// Of which a read has shown what was not true any more.
     pub lagged: BTreeSet<String>,
+    /// Of which a webhook said less than the truth, or never came.
+    pub untold: BTreeSet<String>,
     /// Takes another response to what was answered already, and charges for it: the worst there is.
     permissive: bool,
     keys: HashMap<String, Answer<Event>>,

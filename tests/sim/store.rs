@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use respondby::alerts::AlertState;
-use respondby::dispute::{CycleState, Dispute, Event, RespondBy};
+use respondby::dispute::{Capabilities, CycleState, Dispute, Event, RespondBy};
 use respondby::engine::{
     AccountView, ActionKind, ActionState, ActionView, Alert, Case, CycleRow, Decision, MerchantView,
 };
@@ -114,6 +114,8 @@ pub struct CaseRow {
     pub cycles: Vec<CycleRow>,
     pub actions: Vec<Action>,
     pub attached: Arc<Packet>,
+    /// What was told of it, where it cannot be read.
+    pub told: Arc<Vec<Event>>,
 }
 
 impl CaseRow {
@@ -173,6 +175,7 @@ pub enum Write {
     Raise(Id, Box<Alert>, DateTime<Utc>),
     Alert((Id, String), Box<AlertRow>),
     Resolve(Id, i32),
+    Withdraw(Id, String),
     Decided(Id, Box<Decision>),
     Fetch((usize, String), Option<Fetch>),
     Watermark(usize, Watermark),
@@ -207,7 +210,10 @@ pub struct Store {
 
 impl Store {
     pub fn new(first: Arc<Ruleset>, facts_pull: bool, now: DateTime<Utc>) -> Self {
-        let watermark = Watermark { changed_until: now - TimeDelta::days(1), next_at: now, fence: 0 };
+        let watermark = |(_, can): &(&str, &Capabilities)| {
+            let next_at = if can.list { now } else { DateTime::<Utc>::MAX_UTC };
+            Watermark { changed_until: now - TimeDelta::days(1), next_at, fence: 0 }
+        };
         let accounts = ACCOUNTS.iter().zip(1..).map(|((name, capabilities), account_id)| {
             let lint = Arc::new(|_: &Packet, _| Vec::new());
             let (name, provider) = ((*name).to_owned(), *name);
@@ -231,7 +237,7 @@ impl Store {
             pending: BTreeSet::new(),
             decisions: Vec::new(),
             fetches: BTreeMap::new(),
-            watermarks: vec![watermark; ACCOUNTS.len()],
+            watermarks: ACCOUNTS.iter().map(watermark).collect(),
             rulesets: vec![first],
             killed: false,
             accounts: accounts.collect(),
@@ -261,6 +267,7 @@ impl Store {
             state: a.state,
             note: a.note.clone(),
             wanted_at: a.wanted_at,
+            sent_at: a.sent_at,
         };
         let actions = row.into_iter().flat_map(|row| &row.actions).filter(|a| Some(a.cycle_n) == n);
         Case {
@@ -278,6 +285,7 @@ impl Store {
             actions: actions.map(view).collect(),
             check_at: row.and_then(|row| row.check_at),
             read_as_of: row.and_then(|row| row.read_as_of),
+            told: row.map(|row| row.told.clone()).unwrap_or_default(),
         }
     }
 
@@ -328,7 +336,8 @@ impl Store {
                     self.alerts.insert(key, *row);
                 }
                 Write::Raise(id, alert, at) => self.raise(id, *alert, at),
-                Write::Resolve(id, n) => self.resolve(id, n),
+                Write::Resolve(id, n) => self.resolve(id, |_, alert| alert.cycle_n == Some(n)),
+                Write::Withdraw(id, prefix) => self.resolve(id, |key, _| key.starts_with(&prefix)),
                 Write::Publish(ruleset) => {
                     self.rulesets.push(ruleset);
                     self.set_merchant();
@@ -381,15 +390,13 @@ impl Store {
         self.alerts.insert(key, row);
     }
 
-    fn resolve(&mut self, id: Id, n: i32) {
-        let of_cycle = |key: &&(Id, String)| key.0 == id && self.alerts[*key].alert.cycle_n == Some(n);
-        let gone: Vec<(Id, String)> = self.pending.iter().filter(of_cycle).cloned().collect();
+    fn resolve(&mut self, id: Id, about: impl Fn(&str, &Alert) -> bool) {
         let unheard = |row: &AlertRow| matches!(row.state, AlertState::Raised | AlertState::Sent);
-        let sent = self.alerts.range_mut((id, String::new())..(id + 1, String::new()));
-        for (_, row) in sent.filter(|(_, row)| row.alert.cycle_n == Some(n) && unheard(row)) {
+        let told = self.alerts.range_mut((id, String::new())..(id + 1, String::new()));
+        for (key, row) in told.filter(|((_, key), row)| about(key, &row.alert) && unheard(row)) {
             (row.state, row.next_at) = (AlertState::Resolved, None);
+            self.pending.remove(key);
         }
-        gone.iter().for_each(|key| _ = self.pending.remove(key));
     }
 
     /// The instant at which anything in the tables is due next, whatever it is.

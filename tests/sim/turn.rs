@@ -55,7 +55,9 @@ fn save(
         cycles: Vec::new(),
         actions: Vec::new(),
         attached: case.attached.clone(),
+        told: case.told.clone(),
     });
+    row.told = case.told.clone();
     (row.dispute, row.check_at, row.read_as_of) = (dispute, case.check_at, case.read_as_of);
     for cycle in case.ended.iter().chain(&case.newest) {
         match row.cycles.iter_mut().find(|known| known.cycle.n == cycle.cycle.n) {
@@ -77,6 +79,10 @@ fn save(
                 Effect::ResolveAlerts { cycle_n, .. } => {
                     alerts.retain(|alert| alert.cycle_n != Some(*cycle_n));
                     writes.push(Write::Resolve(id, *cycle_n));
+                }
+                Effect::Withdraw { key, .. } => {
+                    alerts.retain(|alert| !alert.key.starts_with(key));
+                    writes.push(Write::Withdraw(id, key.clone()));
                 }
                 Effect::Want { .. }
                 | Effect::Cancel { .. }
@@ -107,6 +113,16 @@ fn actions(store: &mut Store, row: &mut CaseRow, before: &Case, outcomes: &[Outc
                 for action in row.actions.iter_mut().filter(unsent) {
                     (action.state, action.due_at) = (ActionState::Cancelled, None);
                 }
+                // Nothing but this news tells what became of a call that cannot be looked up.
+                let waits = |a: &&mut Action| {
+                    let sent = matches!(a.state, ActionState::Sent | ActionState::Unknown);
+                    a.cycle_n == *cycle_n && sent && a.kind.irreversible() && a.leased_until.is_none()
+                };
+                for action in
+                    row.actions.iter_mut().filter(|a| !before.account.capabilities.fetch && waits(a))
+                {
+                    action.due_at = action.due_at.min(Some(now));
+                }
             }
             Effect::GiveUp { kind, cycle_n, .. } => {
                 let lost = |a: &&mut Action| {
@@ -117,7 +133,10 @@ fn actions(store: &mut Store, row: &mut CaseRow, before: &Case, outcomes: &[Outc
                     action.fence += 1;
                 }
             }
-            Effect::Tell(_) | Effect::ResolveAlerts { .. } | Effect::KeepNotice { .. } => {}
+            Effect::Tell(_)
+            | Effect::ResolveAlerts { .. }
+            | Effect::Withdraw { .. }
+            | Effect::KeepNotice { .. } => {}
         }
     }
     for (kind, subject, cycle_n, due_at) in wants {

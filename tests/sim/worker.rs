@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use respondby::alerts::{self, AlertState, Outcome, Timing};
 use respondby::dispute::{Event, News, Source};
-use respondby::engine::{AlertKind, Applied, Cause, Input, Severity};
+use respondby::engine::{AlertKind, Applied, Cause, HistoryKind, Input, Severity};
 use respondby::providers::Answer;
 
 use super::act::Acting;
@@ -150,6 +150,8 @@ impl World {
             let inputs: Vec<Input> =
                 places.iter().map(|p| Input::News(Box::new(events[*p].1.clone()))).collect();
             let turned = turn::take(&mut self.store, (id, account), &inputs, self.now, self.sabotage, writes);
+            let history = turned.outcomes.iter().flat_map(|outcome| &outcome.history);
+            history.filter(|e| e.kind == HistoryKind::LookedBack).for_each(|_| self.count("looked back"));
             for (place, one) in places.iter().zip(turned.applied) {
                 self.tell(|| format!("{} of {dispute_ref}: {one:?}", events[*place].1.source));
                 self.count(match &one {

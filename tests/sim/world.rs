@@ -1,10 +1,10 @@
-//! One month: a queue of instants, the two providers, the network between, the processes, the people, and the one
+//! One month: a queue of instants, the providers, the network between, the processes, the people, and the one
 //! store that all of it comes down to. What happens is chance; what is done about it is the engine's own code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use respondby::dispute::Event;
+use respondby::dispute::{Event, Status};
 use respondby::engine::{Cause, Input, Order};
 use respondby::providers::Answer;
 use respondby::worker::Calls;
@@ -14,17 +14,17 @@ use super::chance::Chance;
 use super::life::Turn;
 use super::network::{Fate, Webhook};
 use super::promises::{self, Inspection};
-use super::provider::{Call, Provider};
+use super::provider::{ACCOUNTS, Call, Provider};
 use super::queue::Queue;
 use super::rules;
 use super::sabotage::Sabotage;
-use super::store::{Id, Store, Write};
+use super::store::{CaseRow, Id, Store, Write};
 use super::turn;
 use super::worker::Task;
 
 pub const MONTH: TimeDelta = TimeDelta::days(30);
 /// Nothing fails any more and nothing new happens: what is still wrong after this stays wrong.
-const CALM: TimeDelta = TimeDelta::days(2);
+const CALM: TimeDelta = TimeDelta::days(7);
 
 #[expect(clippy::large_enum_variant, reason = "there are few of them at a time")]
 pub enum Happening {
@@ -127,7 +127,7 @@ impl World {
             let (from, until) = (TimeDelta::days(from), TimeDelta::days(until));
             (0..times).map(|_| start() + self.chance.micros(from, until)).collect()
         };
-        let opens = sometime(0, 24, 4);
+        let opens = sometime(0, 24, 5);
         let publishes = sometime(1, 29, 2);
         let kills = sometime(1, 29, 1);
         let cuts = sometime(1, 29, 1);
@@ -322,12 +322,30 @@ impl World {
     fn ask_person(&mut self, id: Id) {
         let Some(row) = self.store.cases.get(&id).filter(|row| row.open().is_some()) else { return };
         let account = row.account;
+        if !self.may_be_answered_anew(row) {
+            return self.count("people who looked first");
+        }
         let by = (*self.chance.pick(&["ann", "bob"])).to_owned();
         let command = super::people::command(&mut self.chance);
         self.count("orders");
         self.tell(|| format!("{by} orders {command:?} for {id}"));
         let input = Input::Order(Order { by, command });
         self.put(id, account, input);
+    }
+
+    /// Where nothing can be read and a response may have been sent, people are told to look at the provider's first.
+    /// They find what is there, not what is still on its way.
+    fn may_be_answered_anew(&self, row: &CaseRow) -> bool {
+        let Some(open) = row.open().filter(|_| !ACCOUNTS[row.account].1.fetch) else { return true };
+        let sent = row.actions.iter().filter(|a| a.cycle_n == open.cycle.n && a.kind.irreversible());
+        let sent_at = sent.filter_map(|a| a.sent_at).max();
+        if sent_at.is_none() && open.plan.maybe_answered.is_none() {
+            return true;
+        }
+        let (name, long_ago) = (&row.dispute.dispute_ref, self.now - TimeDelta::minutes(2));
+        let truth = &self.provider.truths[name];
+        let asks = truth.now.status == Status::NeedsResponse;
+        asks && self.provider.effects_in(name, truth.round) == 0 && sent_at.is_none_or(|at| at < long_ago)
     }
 
     fn facts_change(&mut self, id: Id) {

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::{
-    Alert, AlertKind, Applied, Case, CycleRow, Effect, HistoryKind, Outcome, Severity, cycles, unread,
-};
+use super::{Alert, AlertKind, Applied, Case, Effect, HistoryKind, Outcome, Severity, cycles, doubt, unread};
 use crate::dispute::{
-    CycleState, Dispute, Event, FundsMove, Move, News, RespondBy, Snapshot, Source, Status, transition,
+    Dispute, Event, FundsMove, Move, News, RespondBy, Snapshot, Source, Status, transition,
 };
 
 /// A read that asks for a response again, though one was just seen, may come from a lagging replica. It is
 /// believed once the contradiction has lasted this long.
-const DOUBT: TimeDelta = TimeDelta::minutes(15);
+pub(super) const DOUBT: TimeDelta = TimeDelta::minutes(15);
 const RECHECK_DOUBT: TimeDelta = TimeDelta::minutes(5);
 
 pub(super) fn news(case: &mut Case, event: &Event, now: DateTime<Utc>, out: &mut Outcome) {
@@ -72,14 +70,14 @@ fn record(
             out.applied = Applied::Stale;
             return learn(case, event, snapshot, now, out);
         }
-        if let Some(doubt) = doubt(known, case.newest.as_ref(), event, snapshot) {
+        if let Some(doubt) = doubt::lagging(known, case.newest.as_ref(), event, snapshot) {
             out.applied = Applied::Doubtful(doubt);
             case.check_at = Some(now + RECHECK_DOUBT);
             return;
         }
         let newest = in_order.map_or(case.newest.as_ref(), |case| case.newest.as_ref());
-        if let Some(doubt) = unproved(known, newest, snapshot) {
-            return disbelieve(case, event, snapshot, doubt, now, out);
+        if let Some(doubt) = doubt::unproved(known, newest, snapshot) {
+            return doubt::disbelieve(case, event, snapshot, doubt, now, out);
         }
     }
     let before = case.dispute.clone();
@@ -161,92 +159,6 @@ fn learn(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc>
         note_changes(Some(&before), &after, Move::Stays, out);
         cycles::settle(case, Some(&before), Move::Stays, event, &snapshot, now, out);
     }
-}
-
-fn doubt(known: &Dispute, newest: Option<&CycleRow>, event: &Event, snapshot: &Snapshot) -> Option<String> {
-    let read = match event.source {
-        Source::Poll | Source::ReadBack => true,
-        Source::Webhook | Source::Receipt => false,
-    };
-    let goes_back = match transition(Some(known.status), snapshot.status) {
-        Move::AsksAgain | Move::Reopens | Move::Revives => true,
-        Move::Opens
-        | Move::EntersAnswered
-        | Move::EntersSettled
-        | Move::Stays
-        | Move::Answers
-        | Move::Settles
-        | Move::Reverses => false,
-    };
-    let same_window = known.stage == snapshot.stage && known.respond_by == snapshot.respond_by;
-    let fresh = event.as_of - known.as_of < DOUBT;
-    let answered = newest.is_some_and(|row| row.cycle.state != CycleState::Open);
-    (read && goes_back && same_window && fresh && answered && !snapshot.new_round).then(|| {
-        format!(
-            "the read says `{}` {} s after the record said `{}`: looked at again before it is believed",
-            snapshot.status,
-            (event.as_of - known.as_of).num_seconds(),
-            known.status
-        )
-    })
-}
-
-/// News whose status and deadline nothing proves may not open a window that was answered once more: what asks
-/// again at its stage, or at one before, may have been written before the answer, or by somebody else. A further
-/// stage has a window of its own.
-fn unproved(known: &Dispute, newest: Option<&CycleRow>, snapshot: &Snapshot) -> Option<String> {
-    let asks = snapshot.status == Status::NeedsResponse;
-    let over = newest.is_some_and(|row| {
-        let closed = row.cycle.state != CycleState::Open && known.status != Status::NeedsResponse;
-        snapshot.stage < row.cycle.stage || (closed && snapshot.stage == row.cycle.stage)
-    });
-    (asks && over && !snapshot.deadline_confirmed).then(|| {
-        format!(
-            "it asks for a response at the stage `{}`, which is over (now `{}`, `{}`), and nothing in it proves that",
-            snapshot.stage, known.stage, known.status
-        )
-    })
-}
-
-/// How the alert about news of this instant is called; more may follow it.
-pub(super) fn unproved_key(as_of: DateTime<Utc>) -> String {
-    format!("unproved:{}", as_of.timestamp_micros())
-}
-
-/// Where the provider can be read it is asked; else only a person can look, and is paged where a window is named.
-fn disbelieve(
-    case: &mut Case,
-    event: &Event,
-    snapshot: &Snapshot,
-    doubt: String,
-    now: DateTime<Utc>,
-    out: &mut Outcome,
-) {
-    let Some(known) = &case.dispute else { return };
-    let urgent = match snapshot.respond_by {
-        RespondBy::At(at) => at > now,
-        RespondBy::Unstated | RespondBy::NotAllowed => false,
-    };
-    let page = urgent && !case.account.capabilities.fetch;
-    let todo = format!(
-        "look the dispute up in {}'s dashboard, and answer it there if a response is asked for: it is not answered \
-         from here",
-        case.account.provider
-    );
-    out.effects.push(Effect::Tell(Alert {
-        kind: AlertKind::Reversed,
-        severity: if page { Severity::Page } else { Severity::Warning },
-        cycle_n: None,
-        key: unproved_key(event.as_of),
-        title: format!(
-            "a dispute that was {} is told to ask for a response again: look whether it does",
-            known.status
-        ),
-        detail: json!({"from": known.status, "event": event.name, "respond_by": snapshot.respond_by,
-            "waiting_for": [todo]}),
-    }));
-    case.check_at = Some(now);
-    out.applied = Applied::Doubtful(doubt);
 }
 
 /// The dispute as it stands after the record. What this news does not state stays as it was known.

@@ -9,6 +9,7 @@ mod case;
 mod command;
 mod cycles;
 mod decide;
+mod doubt;
 mod effect;
 mod files;
 mod gate;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{AccountView, Alert, Case, Effect, MerchantView, Outcome, apply, unread};
+use super::{AccountView, Alert, Case, Effect, MerchantView, Outcome, apply, doubt, unread};
 use crate::dispute::{Cycle, Dispute, DisputeId, Event, Source};
 use crate::evidence::{EvidenceSet, Packet};
 use crate::rules::{Context, Customer, Ruleset, Trace, Verdict};
@@ -67,7 +67,7 @@ pub(super) fn retell(
         apply::in_order(&mut retold.case, &event, now, &mut outcome);
         let as_of = event.as_of;
         let alert = outcome.effects.into_iter().find_map(|effect| match effect {
-            Effect::Tell(alert) if alert.key.starts_with(&apply::unproved_key(as_of)) => Some(alert),
+            Effect::Tell(alert) if alert.key.starts_with(&doubt::unproved_key(as_of)) => Some(alert),
             Effect::Tell(_)
             | Effect::Want { .. }
             | Effect::Cancel { .. }

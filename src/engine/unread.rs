@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::replay::{self, Retold};
-use super::{ActionView, AlertKind, Applied, Case, Effect, HistoryKind, Outcome, apply, cycles};
+use super::{ActionView, AlertKind, Applied, Case, Effect, HistoryKind, Outcome, apply, cycles, doubt};
 use crate::dispute::{CycleState, Dispute, Event, RespondBy, Snapshot, Status, transition};
 
 /// The clocks of two machines, and a call on its way, may differ by so much.
@@ -66,7 +66,7 @@ pub(super) fn doubted(case: &Case) -> Vec<DateTime<Utc>> {
 pub(super) fn withdraw(before: &[DateTime<Utc>], case: &Case, why: &str, out: &mut Outcome) {
     let still = doubted(case);
     for at in before.iter().filter(|at| !still.contains(at)) {
-        out.effects.push(Effect::Withdraw { key: apply::unproved_key(*at), why: why.to_owned() });
+        out.effects.push(Effect::Withdraw { key: doubt::unproved_key(*at), why: why.to_owned() });
     }
 }
 

@@ -136,9 +136,12 @@ fn told(mut world: World, events: &[Event]) -> World {
     world
 }
 
+/// A dispute, the open window, and the instants of news that is doubted.
+type Known = (Option<Dispute>, Option<(Stage, DateTime<Utc>)>, Vec<DateTime<Utc>>);
+
 /// Everything that is known in the end where the provider cannot be read: the dispute to the last field, what is
 /// owed until when, and what people are asked about that is not believed.
-fn end_unread(events: &[Event]) -> (Option<Dispute>, Option<(Stage, DateTime<Utc>)>, Vec<DateTime<Utc>>) {
+fn end_unread(events: &[Event]) -> Known {
     let world = told(World::new(None, &UNREAD), events);
     let open = world.case.open().map(|row| (row.cycle.stage, row.cycle.respond_by));
     let known = world.case.dispute.as_ref().map(|d| d.as_of);

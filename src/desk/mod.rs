@@ -141,12 +141,12 @@ impl Desk {
     /// Gives an order, once, and waits until its fate is known, a person is needed, or it is `until`; then tells how it
     /// stands. `named` must be what [`Desk::find`] said to this caller. An order that repeats one, by the caller's
     /// own name for it (`idempotency_key`, 1 to 255 characters) or by saying the same again while it stands, is
-    /// not given again.
+    /// not given again. What evidence the wish brings is let go of before the waiting begins.
     pub async fn order(
         &self,
         caller: &Caller,
         named: &Named,
-        wish: &Wish,
+        wish: Wish,
         idempotency_key: Option<&str>,
         until: Instant,
     ) -> Result<Told, NotTaken> {

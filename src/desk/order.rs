@@ -7,14 +7,14 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::{Duration, Instant};
 
 use super::standing::{Seen, judge};
-use super::wish::Wish;
+use super::wish::{NOT_KEPT_YET, Wish};
 use super::{Caller, Desk, Standing, Told};
 use crate::dispute::Dispute;
 use crate::engine::{Applied, Cause, Input, Order};
 use crate::store::api_orders::{self, Given, NewOrder};
 use crate::store::evidence::{self, Named};
 use crate::store::turn::{self, CaseKey, Item};
-use crate::store::{disputes, dossier, snapshot};
+use crate::store::{disputes, dossier, files, snapshot};
 
 /// How soon what became of an order is looked at again: the database is asked, so ever less often.
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(50);
@@ -33,7 +33,7 @@ pub enum NotTaken {
 pub(super) struct Ordering<'a> {
     pub caller: &'a Caller,
     pub named: &'a Named,
-    pub wish: &'a Wish,
+    pub wish: Wish,
     /// The caller's own name for it.
     pub idempotency_key: Option<&'a str>,
 }
@@ -57,10 +57,17 @@ impl Ordering<'_> {
     }
 }
 
-pub(super) async fn carry_out(desk: &Desk, ordering: Ordering<'_>, until: Instant) -> Result<Told, NotTaken> {
+pub(super) async fn carry_out(
+    desk: &Desk,
+    mut ordering: Ordering<'_>,
+    until: Instant,
+) -> Result<Told, NotTaken> {
     match give(desk, &ordering).await? {
         Gave::Answered(told) => Ok(told),
-        Gave::Stands(given) => Ok(watch(desk, &ordering, &given, until).await?),
+        Gave::Stands(given) => {
+            ordering.wish.let_go_of_evidence();
+            Ok(watch(desk, &ordering, &given, until).await?)
+        }
     }
 }
 
@@ -167,7 +174,11 @@ async fn put(
     let mut attempt = conn.begin().await?;
     let by = ordering.caller.signs_as();
     for (piece, first) in wish.pieces() {
-        let new = piece.new_evidence().map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
+        let file_id = match piece.file() {
+            Some(file) => files::add(&mut attempt, named.merchant_id, file, &by, now).await?,
+            None => NOT_KEPT_YET,
+        };
+        let new = piece.new_evidence(file_id).map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
         let place = (named.merchant_id, named.dispute_id);
         evidence::add(&mut attempt, place, &new, first, &by, now).await?;
     }

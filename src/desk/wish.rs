@@ -7,6 +7,10 @@ use sha2::{Digest, Sha256};
 use crate::engine::Command;
 use crate::evidence::Field;
 use crate::store::evidence::{BadEvidence, Form, NewEvidence};
+use crate::store::files::NewFile;
+
+/// No id of a file: they begin at 1.
+pub(super) const NOT_KEPT_YET: i64 = 0;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,6 +54,8 @@ pub enum Given {
     Words(String),
     /// The provider's id of a file that is already there.
     ProviderFile(String),
+    /// A file to be kept here, and handed to the provider when it is needed.
+    File(NewFile),
 }
 
 /// Evidence to attach, each field's in place of what it had, and then an order.
@@ -66,7 +72,7 @@ impl Wish {
         // Stable: pieces of one field keep their order.
         evidence.sort_by_key(|piece| piece.field);
         for piece in &evidence {
-            piece.new_evidence()?;
+            piece.new_evidence(NOT_KEPT_YET)?;
         }
         Ok(Self { want, evidence, amount_minor: None })
     }
@@ -81,6 +87,11 @@ impl Wish {
         self.evidence.iter().zip(before).map(|(piece, before)| (piece, before != Some(piece.field)))
     }
 
+    /// All that is looked at after the order is given: files may be large, and waiting takes long.
+    pub(super) fn let_go_of_evidence(&mut self) {
+        self.evidence = Vec::new();
+    }
+
     pub(super) fn digest(&self) -> [u8; 32] {
         let json = serde_json::to_vec(self).expect("a wish is text, lists and numbers");
         Sha256::digest(json).into()
@@ -88,10 +99,20 @@ impl Wish {
 }
 
 impl Piece {
-    pub(super) fn new_evidence(&self) -> Result<NewEvidence, BadEvidence> {
+    /// The file it brings, which is kept first.
+    pub(super) const fn file(&self) -> Option<&NewFile> {
+        match &self.given {
+            Given::File(file) => Some(file),
+            Given::Words(_) | Given::ProviderFile(_) => None,
+        }
+    }
+
+    /// `file_id`: what the file it brings is kept as.
+    pub(super) fn new_evidence(&self, file_id: i64) -> Result<NewEvidence, BadEvidence> {
         let form = match &self.given {
             Given::Words(words) => Form::Words(words.clone()),
             Given::ProviderFile(id) => Form::ProviderFile(id.clone()),
+            Given::File(_) => Form::File(file_id),
         };
         NewEvidence::new(self.field, form)
     }
@@ -121,6 +142,31 @@ mod tests {
         assert_ne!(wish(vec![]).digest(), Wish::new(Want::Accept, vec![]).unwrap().digest());
         let firsts: Vec<bool> = one.pieces().map(|(_, first)| first).collect();
         assert_eq!(firsts, [true, true, false]);
+    }
+
+    #[test]
+    fn the_digest_covers_the_bytes_of_files_their_names_and_their_order() {
+        let slip = |name: &str, content: &'static [u8]| Piece {
+            field: Field::Receipt,
+            given: Given::File(NewFile::new(name, content).unwrap()),
+        };
+        let digest = |pieces: Vec<Piece>| Wish::new(Want::Keep, pieces).unwrap().digest();
+        let (one, two) = (slip("a.pdf", b"%PDF-1"), slip("b.pdf", b"%PDF-1"));
+        assert_eq!(digest(vec![one.clone()]), digest(vec![slip("a.pdf", b"%PDF-1")]));
+        let wishes = [
+            digest(vec![]),
+            digest(vec![one.clone()]),
+            digest(vec![two.clone()]),
+            digest(vec![slip("a.pdf", b"%PDF-2")]),
+            digest(vec![one.clone(), two.clone()]),
+            digest(vec![two, one]),
+        ];
+        for (n, wish) in wishes.iter().enumerate() {
+            assert!(!wishes[..n].contains(wish), "{n}");
+        }
+        let in_words_place = Piece { field: Field::Summary, ..slip("a.pdf", b"%PDF-1") };
+        let refused = Wish::new(Want::Keep, vec![in_words_place]);
+        assert_eq!(refused.unwrap_err(), BadEvidence::WantsWords(Field::Summary));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Files that serve as evidence: their bytes, kept once, and the id each provider account gave them. What a
 //! file is, its first bytes say; the name is only a label.
 
+use std::fmt;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
@@ -23,20 +26,30 @@ pub enum BadFile {
     UnknownForm(String),
     #[error("`{0}` is not a name for a file: 1 to {NAME_CHARS_MAX} visible characters, no slash")]
     BadName(String),
+    #[error("`{name}` is said to be `{said}`, and its first bytes say `{is}`")]
+    OtherForm { name: String, said: String, is: &'static str },
 }
 
-/// A file that may be kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file that may be kept. Serialised, it is all but its bytes, with their digest for them.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct NewFile {
     name: String,
     media_type: &'static str,
+    sha256: [u8; 32],
+    #[serde(skip)]
     content: Bytes,
+}
+
+impl fmt::Debug for NewFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NewFile({:?}, {}, {} bytes)", self.name, self.media_type, self.content.len())
+    }
 }
 
 impl NewFile {
     pub fn new(name: &str, content: impl Into<Bytes>) -> Result<Self, BadFile> {
         let content = content.into();
-        let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+        let shown = shown(name);
         let odd = |c: char| c.is_control() || c == '/' || c == '\\';
         if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(odd) {
             return Err(BadFile::BadName(shown));
@@ -48,12 +61,34 @@ impl NewFile {
             return Err(BadFile::TooLarge { name: shown, size: content.len() });
         }
         let media_type = media_type(&content).ok_or(BadFile::UnknownForm(shown))?;
-        Ok(Self { name: name.to_owned(), media_type, content })
+        let sha256 = Sha256::digest(&content).into();
+        Ok(Self { name: name.to_owned(), media_type, sha256, content })
+    }
+
+    /// The same, if that is the media type which its sender says it has; whoever says `application/octet-stream` says
+    /// nothing.
+    pub fn said_to_be(self, said: &str) -> Result<Self, BadFile> {
+        let bare = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let meant = match bare.as_str() {
+            "" | "application/octet-stream" => self.media_type,
+            // Never registered, and written all the same.
+            "image/jpg" => "image/jpeg",
+            other => other,
+        };
+        if meant == self.media_type {
+            return Ok(self);
+        }
+        Err(BadFile::OtherForm { name: shown(&self.name), said: shown(said), is: self.media_type })
     }
 
     pub fn media_type(&self) -> &'static str {
         self.media_type
     }
+}
+
+/// What of a name goes into a message.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
 /// By the signatures that the formats' own documents give (ISO 32000 7.5.2, PNG 5.2, JPEG B.1.1.3).
@@ -75,7 +110,6 @@ pub async fn add(
     by: &str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<i64> {
-    let sha256: [u8; 32] = Sha256::digest(&file.content).into();
     sqlx::query(
         "insert into files (merchant_id, file_id, name, media_type, sha256, size_bytes, content, added_at,
             added_by)
@@ -85,7 +119,7 @@ pub async fn add(
     .bind(merchant_id)
     .bind(&file.name)
     .bind(file.media_type)
-    .bind(&sha256[..])
+    .bind(&file.sha256[..])
     .bind(i64::try_from(file.content.len()).expect("checked to be within FILE_BYTES_MAX"))
     .bind(&file.content[..])
     .bind(now)
@@ -94,7 +128,7 @@ pub async fn add(
     .await?;
     sqlx::query_scalar("select file_id from files where merchant_id = $1 and sha256 = $2 and name = $3")
         .bind(merchant_id)
-        .bind(&sha256[..])
+        .bind(&file.sha256[..])
         .bind(&file.name)
         .fetch_one(conn)
         .await
@@ -171,6 +205,18 @@ mod tests {
         for other in [&b"GIF89a"[..], b" %PDF-1.7", b"\x89PNG\n\x1a\n", b"\xff\xd8", b"<html>", b"PK\x03\x04"]
         {
             assert_eq!(form(other), Err(BadFile::UnknownForm("a.txt".into())), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_says_what_a_file_is_says_the_truth_or_nothing() {
+        let said = |said: &str| NewFile::new("a.pdf", &b"\xff\xd8\xff\xe0"[..]).unwrap().said_to_be(said);
+        for fits in ["image/jpeg", "IMAGE/JPEG; q=1", "image/jpg", "application/octet-stream", ""] {
+            assert!(said(fits).is_ok(), "{fits}");
+        }
+        for lie in ["application/pdf", "image/png", "text/html", "image", "jpeg"] {
+            let other = BadFile::OtherForm { name: "a.pdf".into(), said: lie.into(), is: "image/jpeg" };
+            assert_eq!(said(lie), Err(other));
         }
     }
 

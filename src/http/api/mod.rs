@@ -22,7 +22,7 @@ use super::answer::{and_close, counted};
 use super::body::{NoBody, Reader};
 use super::webhook::is_json;
 use crate::config::{ApiConfig, HttpConfig};
-use crate::desk::{Caller, Desk, Found, Scope, Which, Wish};
+use crate::desk::{Caller, Desk, Found, Scope, Want, Which, Wish};
 use crate::store::evidence::Named;
 use problem::Problem;
 
@@ -109,7 +109,7 @@ impl Api {
         id: Id,
         request: Request,
         read: fn(&[u8], &Named) -> Result<Wish, Problem>,
-        write: fn(&Named, &Wish, &crate::desk::Told) -> Answered,
+        write: fn(&Named, &Want, &crate::desk::Told) -> Answered,
     ) -> Answered {
         let came_at = Instant::now();
         let (head, body) = request.into_parts();
@@ -128,9 +128,10 @@ impl Api {
             Err(why) => return no_body(why),
         };
         let wish = read(&held.bytes, &named)?;
+        let want = wish.want.clone();
         let key = idempotency_key.as_deref();
-        let told = self.desk.order(&caller, &named, &wish, key, came_at + wait).await?;
-        write(&named, &wish, &told)
+        let told = self.desk.order(&caller, &named, wish, key, came_at + wait).await?;
+        write(&named, &want, &told)
     }
 
     /// Whoever shows a key that is good for this.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use crate::desk::{File, Standing, Told, Want, Wish};
+use crate::desk::{File, Standing, Told, Want};
 use crate::http::answer::json as json_answer;
 use crate::store::disputes::{ActionLine, CycleLine, Line};
 use crate::store::evidence::Named;
@@ -125,16 +125,16 @@ fn action(action: &ActionLine) -> Value {
 }
 
 /// The SDK document's answer to a defence.
-pub(super) fn defended(named: &Named, wish: &Wish, told: &Told) -> Result<Response, Problem> {
-    ordered(named, wish, told, "defense_submitted")
+pub(super) fn defended(named: &Named, want: &Want, told: &Told) -> Result<Response, Problem> {
+    ordered(named, want, told, "defense_submitted")
 }
 
-pub(super) fn accepted(named: &Named, wish: &Wish, told: &Told) -> Result<Response, Problem> {
-    ordered(named, wish, told, "accepted")
+pub(super) fn accepted(named: &Named, want: &Want, told: &Told) -> Result<Response, Problem> {
+    ordered(named, want, told, "accepted")
 }
 
 /// `done` is true only when the provider's record shows the response.
-fn ordered(named: &Named, wish: &Wish, told: &Told, done: &'static str) -> Result<Response, Problem> {
+fn ordered(named: &Named, want: &Want, told: &Told, done: &'static str) -> Result<Response, Problem> {
     let no_waiting = Vec::new();
     let (status, detail, waiting_for) = match &told.standing {
         Standing::Confirmed => (StatusCode::OK, "the provider's record shows the response", &no_waiting),
@@ -158,7 +158,7 @@ fn ordered(named: &Named, wish: &Wish, told: &Told, done: &'static str) -> Resul
     let mut body = json!({"id": named.dispute_id.to_string(), "dispute_id": named.dispute_ref,
         "status": capitals(told.status.as_str()), "status_code": status.as_u16(),
         "progress": capitals(told.standing.word()), "detail": detail, "waiting_for": waiting_for});
-    body[done] = (told.standing == Standing::Confirmed && wish.want != Want::Keep).into();
+    body[done] = (told.standing == Standing::Confirmed && *want != Want::Keep).into();
     Ok(write(status, &body))
 }
 

@@ -1,6 +1,7 @@
 //! `/v1` as merchants' own programs meet it: an engine that listens, the stand-ins behind it, and keys.
 
 mod doors;
+mod files;
 mod orders;
 mod reads;
 

@@ -43,7 +43,7 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
     let c = config;
     let size = |n: usize| n as u64;
     #[rustfmt::skip]
-    let bounds: [(&str, u64, u64, u64); 27] = [
+    let bounds: [(&str, u64, u64, u64); 29] = [
         ("database.connections_max", c.database.connections_max.into(), 4, 1000),
         ("database.acquire_timeout_ms", c.database.acquire_timeout_ms, 10, 60_000),
         ("database.statement_timeout_ms", c.database.statement_timeout_ms, 100, 3_600_000),
@@ -59,6 +59,8 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
         ("api.calls_per_minute", c.api.calls_per_minute.into(), 1, 1_000_000),
         ("api.calls_at_once", c.api.calls_at_once.into(), 1, 1_000_000),
         ("api.wait_ms_max", c.api.wait_ms_max, 0, 600_000),
+        ("api.upload_bytes_max", size(c.api.upload_bytes_max), 1024, 64 << 20),
+        ("api.upload_timeout_ms", c.api.upload_timeout_ms, 100, 600_000),
         ("intake.writers", size(c.intake.writers), 1, 16),
         ("intake.batch_max", size(c.intake.batch_max), 1, 5_000),
         ("intake.queue_max", size(c.intake.queue_max), 1, 1_000_000),

@@ -44,6 +44,8 @@ pub struct ApiConfig {
     pub calls_per_minute: u32,
     pub calls_at_once: u32,
     pub wait_ms_max: u64,
+    pub upload_bytes_max: usize,
+    pub upload_timeout_ms: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -14,4 +14,4 @@ pub use field::{Field, FieldKind};
 pub use moment::Moment;
 pub use packet::{EvidenceSet, Packet};
 pub use placeholder::is_step;
-pub use spelling::spelled;
+pub use spelling::{OTHER_SPELLINGS, spelled};

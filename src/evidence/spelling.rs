@@ -3,20 +3,22 @@
 
 use super::{Field, FieldKind};
 
+/// Words of other documents, and the fields that they mean.
+pub const OTHER_SPELLINGS: &[(&str, Field)] = &[
+    ("shipping_proof", Field::ShippingDocumentation),
+    ("billing_proof", Field::Receipt),
+    ("cancellation_proof", Field::CancellationDocumentation),
+    ("proof_of_service", Field::ServiceDocumentation),
+    ("refund_confirmation", Field::RefundDocumentation),
+    ("access_activity_log", Field::AccessActivityDocumentation),
+    ("refund_cancellation_policy", Field::RefundPolicy),
+    ("term_and_conditions", Field::TermsAndConditions),
+];
+
 /// The field that the word means for what is given: files or words. `access_activity_log` is words for one
 /// provider and a list of documents for another, and nothing but the value says which.
 pub fn spelled(word: &str, kind: FieldKind) -> Option<Field> {
-    let other = match word {
-        "shipping_proof" => Some(Field::ShippingDocumentation),
-        "billing_proof" => Some(Field::Receipt),
-        "cancellation_proof" => Some(Field::CancellationDocumentation),
-        "proof_of_service" => Some(Field::ServiceDocumentation),
-        "refund_confirmation" => Some(Field::RefundDocumentation),
-        "access_activity_log" => Some(Field::AccessActivityDocumentation),
-        "refund_cancellation_policy" => Some(Field::RefundPolicy),
-        "term_and_conditions" => Some(Field::TermsAndConditions),
-        _ => None,
-    };
+    let other = OTHER_SPELLINGS.iter().find(|(other, _)| *other == word).map(|(_, field)| *field);
     let own = word.parse::<Field>().ok();
     own.into_iter().chain(other).find(|field| field.kind() == kind)
 }

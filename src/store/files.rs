@@ -15,6 +15,11 @@ use crate::evidence::FileRef;
 /// The largest file kept, bytes: above what any provider we speak to takes for one dispute.
 pub const FILE_BYTES_MAX: usize = 16 << 20;
 const NAME_CHARS_MAX: usize = 200;
+/// The forms that providers take, as media types.
+pub const MEDIA_TYPES: [&str; 3] = [PDF, PNG, JPEG];
+const PDF: &str = "application/pdf";
+const PNG: &str = "image/png";
+const JPEG: &str = "image/jpeg";
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadFile {
@@ -72,7 +77,7 @@ impl NewFile {
         let meant = match bare.as_str() {
             "" | "application/octet-stream" => self.media_type,
             // Never registered, and written all the same.
-            "image/jpg" => "image/jpeg",
+            "image/jpg" => JPEG,
             other => other,
         };
         if meant == self.media_type {
@@ -94,9 +99,9 @@ fn shown(name: &str) -> String {
 /// By the signatures that the formats' own documents give (ISO 32000 7.5.2, PNG 5.2, JPEG B.1.1.3).
 fn media_type(content: &[u8]) -> Option<&'static str> {
     [
-        (&b"%PDF-"[..], "application/pdf"),
-        (&[0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a], "image/png"),
-        (&[0xff, 0xd8, 0xff], "image/jpeg"),
+        (&b"%PDF-"[..], PDF),
+        (&[0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a], PNG),
+        (&[0xff, 0xd8, 0xff], JPEG),
     ]
     .into_iter()
     .find_map(|(magic, media_type)| content.starts_with(magic).then_some(media_type))

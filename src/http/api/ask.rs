@@ -14,8 +14,10 @@ use super::problem::Problem;
 use crate::dispute::{DisputeId, UnknownWord};
 use crate::store::disputes::PageFilter;
 
-const LIMIT: i64 = 25;
-const LIMIT_MAX: i64 = 100;
+pub(super) const LIMIT: i64 = 25;
+pub(super) const LIMIT_MAX: i64 = 100;
+/// How long the caller's own name for an order may be.
+pub(super) const KEY_CHARS_MAX: usize = 255;
 
 type Pairs<'q> = Vec<(Cow<'q, str>, Cow<'q, str>)>;
 
@@ -46,9 +48,11 @@ pub(super) struct Place {
     pub account: Option<String>,
 }
 
+pub(super) const PLACE: &[&str] = &["provider", "account"];
+
 pub(super) fn place(query: &str) -> Result<Place, Problem> {
     let mut place = Place::default();
-    for (name, value) in pairs(query, &["provider", "account"])? {
+    for (name, value) in pairs(query, PLACE)? {
         match name.as_ref() {
             "provider" => place.provider = Some(value.into_owned()),
             _ => place.account = Some(value.into_owned()),
@@ -57,7 +61,8 @@ pub(super) fn place(query: &str) -> Result<Place, Problem> {
     Ok(place)
 }
 
-const FILTERS: &[&str] = &["open", "status", "stage", "provider", "account", "payment_id", "limit", "cursor"];
+pub(super) const FILTERS: &[&str] =
+    &["open", "status", "stage", "provider", "account", "payment_id", "limit", "cursor"];
 
 pub(super) fn page_filter(query: &str) -> Result<PageFilter, Problem> {
     let mut filter = PageFilter { limit: LIMIT, ..PageFilter::default() };
@@ -110,7 +115,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
     let Some(value) = first else { return Ok(None) };
     let text = value.to_str().ok().map(|text| text.trim().trim_matches('"'));
     let fits = |text: &&str| {
-        (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+        (1..=KEY_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
     };
     match text.filter(fits).filter(|_| second.is_none()) {
         Some(text) => Ok(Some(text.to_owned())),

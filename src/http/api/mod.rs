@@ -3,6 +3,9 @@
 //! in `UNDER_REVIEW`.
 
 mod ask;
+mod call;
+mod form;
+mod openapi;
 mod order;
 mod problem;
 mod view;
@@ -11,33 +14,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{get, post};
-use tokio::time::Instant;
+use axum::routing::{MethodRouter, get, post};
+use bytes::Bytes;
+use tokio::time::{Instant, timeout_at};
 
-use super::answer::{and_close, counted};
+use super::answer::{and_close, counted, json};
 use super::body::{NoBody, Reader};
 use super::webhook::is_json;
 use crate::config::{ApiConfig, HttpConfig};
-use crate::desk::{Caller, Desk, Found, Scope, Want, Which, Wish};
+use crate::desk::{Caller, Desk, Found, Scope, Told, Want, Which, Wish};
 use crate::store::evidence::Named;
-use problem::Problem;
-
-const DISPUTES: &str = "/v1/disputes";
-const DISPUTE: &str = "/v1/disputes/{id}";
-const DEFEND: &str = "/v1/disputes/{id}/defend";
-const ACCEPT: &str = "/v1/disputes/{id}/accept";
-const EVIDENCE: &str = "/v1/disputes/{id}/evidence";
+use call::Call;
+use form::Unread;
+use problem::{Kind, Problem};
 
 /// What it takes to answer `/v1`.
 pub struct Api {
     desk: Desk,
     bodies: Reader,
+    forms: Reader,
     request_timeout: Duration,
+    upload_timeout: Duration,
     wait_max: Duration,
+    document: Bytes,
 }
 
 impl Api {
@@ -45,8 +49,11 @@ impl Api {
         Self {
             desk,
             bodies: Reader::new(http.body_bytes_max),
+            forms: Reader::together(api.upload_bytes_max, api.upload_bytes_max),
             request_timeout: Duration::from_millis(http.request_timeout_ms),
+            upload_timeout: Duration::from_millis(api.upload_timeout_ms),
             wait_max: Duration::from_millis(api.wait_ms_max),
+            document: (openapi::document().to_string() + "\n").into(),
         }
     }
 }
@@ -60,26 +67,36 @@ type Id = Result<Path<String>, PathRejection>;
 type Shared = State<Arc<Api>>;
 
 pub(super) fn router(api: Api) -> Router {
-    let defend = async |State(api): Shared, id: Id, request: Request| {
-        answer(DEFEND, api.take(id, request, order::defend, view::defended).await)
-    };
-    let accept = async |State(api): Shared, id: Id, request: Request| {
-        answer(ACCEPT, api.take(id, request, order::accept, view::accepted).await)
-    };
-    let evidence = async |State(api): Shared, id: Id, request: Request| {
-        answer(EVIDENCE, api.take(id, request, order::evidence, view::defended).await)
-    };
-    Router::new()
-        .route(DISPUTES, get(list))
-        .route(DISPUTE, get(show))
-        .route(DEFEND, post(defend))
-        .route(ACCEPT, post(accept))
-        .route(EVIDENCE, post(evidence))
-        .with_state(Arc::new(api))
+    let route = |router: Router<Arc<Api>>, call: &Call| router.route(call.path(), handler(*call));
+    Call::ALL.iter().fold(Router::new(), route).with_state(Arc::new(api))
 }
 
-fn answer(route: &'static str, answered: Answered) -> Response {
-    counted(route, answered.unwrap_or_else(Problem::into_response))
+fn handler(call: Call) -> MethodRouter<Arc<Api>> {
+    match call {
+        Call::Document => get(document),
+        Call::List => get(list),
+        Call::Show => get(show),
+        Call::Defend => order(call, order::defend, view::defended),
+        Call::Accept => order(call, order::accept, view::accepted),
+        Call::Evidence => order(call, order::evidence, view::defended),
+    }
+}
+
+type Read = fn(&[u8], &Named) -> Result<Wish, Problem>;
+type Write = fn(&Named, &Want, &Told) -> Answered;
+
+fn order(call: Call, read: Read, write: Write) -> MethodRouter<Arc<Api>> {
+    post(async move |State(api): Shared, id: Id, request: Request| {
+        answer(call, api.take(call, id, request, read, write).await)
+    })
+}
+
+fn answer(call: Call, answered: Answered) -> Response {
+    counted(call.path(), answered.unwrap_or_else(Problem::into_response))
+}
+
+async fn document(State(api): Shared) -> Response {
+    answer(Call::Document, Ok(json(StatusCode::OK, api.document.clone())))
 }
 
 async fn list(State(api): Shared, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
@@ -89,7 +106,7 @@ async fn list(State(api): Shared, headers: HeaderMap, RawQuery(query): RawQuery)
         let (lines, next) = api.desk.list(&caller, &filter).await?;
         Ok(view::page(&lines, next.map(ask::cursor)))
     };
-    answer(DISPUTES, answered().await)
+    answer(Call::List, answered().await)
 }
 
 async fn show(State(api): Shared, id: Id, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
@@ -99,39 +116,68 @@ async fn show(State(api): Shared, id: Id, headers: HeaderMap, RawQuery(query): R
         let file = api.desk.show(&named).await?.ok_or_else(Problem::no_such_dispute)?;
         Ok(view::file(&file))
     };
-    answer(DISPUTE, answered().await)
+    answer(Call::Show, answered().await)
 }
 
 impl Api {
     /// An order: who gives it, what it is, and what became of it.
-    async fn take(
-        &self,
-        id: Id,
-        request: Request,
-        read: fn(&[u8], &Named) -> Result<Wish, Problem>,
-        write: fn(&Named, &Want, &crate::desk::Told) -> Answered,
-    ) -> Answered {
-        let came_at = Instant::now();
+    async fn take(&self, call: Call, id: Id, request: Request, read: Read, write: Write) -> Answered {
         let (head, body) = request.into_parts();
         // Nothing is read for whoever is not let in.
         let caller = self.admit(&head.headers, Scope::DisputesWrite).await?;
-        if !is_json(&head.headers) {
-            let detail = "an order is `application/json`";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail));
+        let boundary = match call {
+            Call::Evidence => form::boundary(&head.headers).transpose()?,
+            Call::Document | Call::List | Call::Show | Call::Defend | Call::Accept => None,
+        };
+        if boundary.is_none() && !is_json(&head.headers) {
+            return Err(unsupported(call));
         }
         let idempotency_key = ask::idempotency_key(&head.headers)?;
         let wait = ask::wait(&head.headers)?.map_or(self.wait_max, |wait| wait.min(self.wait_max));
         let named = self.named(&caller, id, head.uri.query().unwrap_or_default()).await?;
         let invited = head.headers.contains_key(header::EXPECT);
-        let held = match self.bodies.read(body, came_at + self.request_timeout, invited).await {
-            Ok(held) => held,
-            Err(why) => return no_body(why),
+        let read = match boundary {
+            Some(boundary) => self.read_form(body, boundary, invited, &named).await,
+            None => self.read_json(body, invited, &named, read).await,
         };
-        let wish = read(&held.bytes, &named)?;
-        let want = wish.want.clone();
-        let key = idempotency_key.as_deref();
-        let told = self.desk.order(&caller, &named, wish, key, came_at + wait).await?;
+        let wish = match read {
+            Ok(wish) => wish,
+            Err(Unread::Problem(problem)) => return Err(problem),
+            Err(Unread::NoBody(why)) => return no_body(why),
+        };
+        let (want, until) = (wish.want.clone(), Instant::now() + wait);
+        let told = self.desk.order(&caller, &named, wish, idempotency_key.as_deref(), until).await?;
         write(&named, &want, &told)
+    }
+
+    async fn read_json(&self, body: Body, invited: bool, named: &Named, read: Read) -> Result<Wish, Unread> {
+        let until = Instant::now() + self.request_timeout;
+        let held = self.bodies.read(body, until, invited).await.map_err(Unread::NoBody)?;
+        Ok(read(&held.bytes, named)?)
+    }
+
+    async fn read_form(
+        &self,
+        body: Body,
+        boundary: String,
+        invited: bool,
+        named: &Named,
+    ) -> Result<Wish, Unread> {
+        let came_at = Instant::now();
+        let room_until = came_at + self.request_timeout.min(self.upload_timeout);
+        let (mut pieces, room) =
+            self.forms.pieces(body, room_until, invited).await.map_err(Unread::NoBody)?;
+        let until = came_at + self.upload_timeout;
+        let reading = timeout_at(until, form::read(&mut pieces, &room, boundary)).await;
+        match reading.unwrap_or(Err(Unread::NoBody(NoBody::TooSlow))) {
+            Ok(form) => Ok(order::evidence_of(form.keys, form.files, named)?),
+            Err(why) => {
+                if !matches!(why, Unread::NoBody(NoBody::TooSlow)) {
+                    pieces.discard().await;
+                }
+                Err(why)
+            }
+        }
     }
 
     /// Whoever shows a key that is good for this.
@@ -154,14 +200,22 @@ impl Api {
     }
 }
 
+fn unsupported(call: Call) -> Problem {
+    let detail = match call {
+        Call::Evidence => "evidence is `application/json` or `multipart/form-data`",
+        Call::Document | Call::List | Call::Show | Call::Defend | Call::Accept => {
+            "an order is `application/json`"
+        }
+    };
+    Problem::new(Kind::UnsupportedMediaType, detail)
+}
+
 fn no_body(why: NoBody) -> Answered {
     let problem = match why {
-        NoBody::TooLarge => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is too large"),
-        NoBody::NoRoom => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "away", ""),
-        NoBody::TooSlow => {
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body did not arrive in time")
-        }
-        NoBody::Broken => Problem::new(StatusCode::BAD_REQUEST, "broken", "the body ended before its end"),
+        NoBody::TooLarge => Problem::new(Kind::TooLarge, why.to_string()),
+        NoBody::NoRoom => Problem::away(),
+        NoBody::TooSlow => Problem::new(Kind::TooSlow, why.to_string()),
+        NoBody::Broken => Problem::new(Kind::Broken, why.to_string()),
     };
     Ok(and_close(problem.into_response()))
 }

@@ -1,14 +1,17 @@
 //! Reads orders: the bodies of `defend`, `accept` and `evidence`. A key that is not known is refused by name, because
 //! what it was meant to say would be left out of something that cannot be undone. Pure.
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
 use crate::desk::{Given, Piece, Want, Wish};
 use crate::evidence::{Field, FieldKind, spelled};
 use crate::store::evidence::{BadEvidence, Named, WORDS_CHARS_MAX};
+use crate::store::files::NewFile;
 
 /// The fields of the SDK's document, and two of ours.
 #[derive(Debug, Deserialize)]
@@ -49,10 +52,19 @@ pub(super) fn accept(body: &[u8], named: &Named) -> Result<Wish, Problem> {
     wish(Want::Accept, Vec::new())
 }
 
+/// What `evidence` reads from JSON.
+pub(super) fn evidence(body: &[u8], named: &Named) -> Result<Wish, Problem> {
+    let Keys(keys) = read(body)?;
+    evidence_of(keys, Vec::new(), named)
+}
+
 /// Evidence as one object under `evidence`, or its fields beside the other keys; sent if `submit` is true or
 /// `action` is `submit`. One of the two has to be there: each document has another default.
-pub(super) fn evidence(body: &[u8], named: &Named) -> Result<Wish, Problem> {
-    let mut keys: Map<String, Value> = read(body)?;
+pub(super) fn evidence_of(
+    mut keys: Map<String, Value>,
+    files: Vec<(Field, NewFile)>,
+    named: &Named,
+) -> Result<Wish, Problem> {
     let dispute_id = text(&mut keys, "dispute_id")?;
     same_dispute(dispute_id.as_deref(), named)?;
     let submit = submits(&mut keys)?;
@@ -74,6 +86,7 @@ pub(super) fn evidence(body: &[u8], named: &Named) -> Result<Wish, Problem> {
         Some(_) => return Err(Problem::invalid("`evidence` is an object of fields")),
     }
     fields_of(keys, &mut pieces)?;
+    pieces.extend(files.into_iter().map(|(field, file)| Piece { field, given: Given::File(file) }));
     let want = match submit {
         true => Want::Defend { template: None, reason, acknowledge_fee: false },
         false => Want::Keep,
@@ -205,6 +218,43 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         .map_err(|e| Problem::invalid(format!("the body is not what is expected here: {e}")))?;
     json.end().map_err(|e| Problem::invalid(format!("the body goes on after its end: {e}")))?;
     Ok(read)
+}
+
+/// An object in which every key stands once: of two with one name, one would be left out.
+struct Keys(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Once)
+    }
+}
+
+struct Once;
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Keys, A::Error> {
+        let mut keys = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            let value = match name.as_str() {
+                "evidence" => {
+                    entries.next_value::<Option<Keys>>()?.map_or(Value::Null, |Keys(keys)| keys.into())
+                }
+                _ => entries.next_value()?,
+            };
+            if keys.contains_key(&name) {
+                let shown: String = name.chars().take(64).collect();
+                return Err(A::Error::custom(format!("`{shown}` is given twice")));
+            }
+            keys.insert(name, value);
+        }
+        Ok(Keys(keys))
+    }
 }
 
 fn text(keys: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
@@ -341,7 +391,14 @@ mod tests {
             (evidence, r#"{"evidence": {"summary": ["a"]}, "submit": true}"#, "`summary` takes words"),
             (evidence, r#"{"evidence": {"receipt": ["a/b"]}, "submit": true}"#, "not a provider's file id"),
             (evidence, r#"{"evidence": {"receipt": [7]}, "submit": true}"#, "list of ids"),
-            (evidence, r#"{"evidence": "x", "submit": true}"#, "`evidence` is an object"),
+            (evidence, r#"{"evidence": "x", "submit": true}"#, "expected an object"),
+            (evidence, r#"{"summary": "x", "submit": false, "submit": true}"#, "`submit` is given twice"),
+            (
+                evidence,
+                r#"{"evidence": {"summary": "x", "summary": "y"}, "submit": true}"#,
+                "`summary` is given twice",
+            ),
+            (defend, r#"{"explanation": "x", "explanation": "y"}"#, "duplicate field"),
             (evidence, r#"{"others": [{"kind": "x"}], "submit": true}"#, "`type` and `document_ids`"),
             (evidence, r#"{"summary": "x", "amount": 1.5, "submit": true}"#, "`amount` is a whole number"),
         ];

@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use crate::desk::{File, Standing, Told, Want};
 use crate::http::answer::json as json_answer;
 use crate::store::disputes::{ActionLine, CycleLine, Line};
-use crate::store::evidence::Named;
+use crate::store::evidence::{Listed, Named};
 
 /// Words of closed sets are written so.
 fn capitals(word: &str) -> String {
@@ -115,13 +115,19 @@ pub(super) fn file(file: &File) -> Response {
     let cycles: Vec<CycleView<'_>> = file.cycles.iter().map(CycleView::of).collect();
     whole["cycles"] = json!(cycles);
     whole["actions"] = file.actions.iter().map(action).collect();
-    whole["evidence"] = json!(file.evidence);
+    whole["evidence"] = file.evidence.iter().map(evidence).collect();
     ok(&whole)
 }
 
 fn action(action: &ActionLine) -> Value {
     json!({"cycle": action.cycle_n, "kind": capitals(&action.kind), "state": capitals(&action.state),
         "wanted_at": action.wanted_at, "done_at": action.done_at, "requests": action.requests, "note": action.note})
+}
+
+fn evidence(piece: &Listed) -> Value {
+    let mut seen = json!(piece);
+    seen["file_id"] = piece.file_id.map(|id| id.to_string()).into();
+    seen
 }
 
 /// The SDK document's answer to a defence.
@@ -148,12 +154,12 @@ fn ordered(named: &Named, want: &Want, told: &Told, done: &'static str) -> Resul
         Standing::Waits { waiting_for } => {
             (StatusCode::ACCEPTED, "the order is taken, and a person is needed first", waiting_for)
         }
-        Standing::Refused { why } => return Err(no("refused", StatusCode::CONFLICT, why, named, told)),
+        Standing::Refused { why } => return Err(no(Kind::Refused, why, named, told)),
         Standing::TurnedDown { why } => {
             let why = format!("the provider refused it: {why}");
-            return Err(no("provider-refused", StatusCode::UNPROCESSABLE_ENTITY, &why, named, told));
+            return Err(no(Kind::ProviderRefused, &why, named, told));
         }
-        Standing::Overtaken { why } => return Err(no("overtaken", StatusCode::CONFLICT, why, named, told)),
+        Standing::Overtaken { why } => return Err(no(Kind::Overtaken, why, named, told)),
     };
     let mut body = json!({"id": named.dispute_id.to_string(), "dispute_id": named.dispute_ref,
         "status": capitals(told.status.as_str()), "status_code": status.as_u16(),
@@ -162,8 +168,8 @@ fn ordered(named: &Named, want: &Want, told: &Told, done: &'static str) -> Resul
     Ok(write(status, &body))
 }
 
-fn no(word: &'static str, status: StatusCode, why: &str, named: &Named, told: &Told) -> Problem {
-    Problem::new(status, word, why)
+fn no(kind: Kind, why: &str, named: &Named, told: &Told) -> Problem {
+    Problem::new(kind, why)
         .with("id", named.dispute_id.to_string().into())
         .with("dispute_id", named.dispute_ref.clone().into())
         .with("dispute_status", capitals(told.status.as_str()).into())

@@ -356,7 +356,7 @@ async fn bodies_that_are_huge_odd_or_not_json_are_refused_and_nothing_is_ordered
     let table: &[(&str, &str, u16, &str)] = &[
         ("application/json", &huge, 413, "too-large"),
         ("application/json", &long, 422, "invalid"),
-        ("text/plain", "{}", 415, "not-json"),
+        ("text/plain", "{}", 415, "unsupported-media-type"),
         ("application/json", "{\"explanation\": \"a\\u0000b\"}", 422, "invalid"),
         ("application/json", "{\"explanation\": \"a\0b\"}", 422, "invalid"),
         ("application/json", "{\"explanation\": ", 422, "invalid"),

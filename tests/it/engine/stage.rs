@@ -415,14 +415,17 @@ pub fn write_configuration(
         true => "",
         false => "[reconcile]\nevery_s = 21600\n",
     };
+    let http = match setup.more.contains("[http]") {
+        true => "",
+        false => "[http]\nlisten = \"127.0.0.1:0\"\n",
+    };
     let more = &setup.more;
     let mut text = format!(
         r#"
 [database]
 url = "{database_url}"
 connections_max = 8
-[http]
-listen = "127.0.0.1:0"
+{http}
 [secrets]
 key = "file:sealing-key"
 {reconcile}

@@ -135,7 +135,10 @@ fn query(name: &str) -> Value {
             json!({"type": "integer", "minimum": 1, "maximum": ask::LIMIT_MAX, "default": ask::LIMIT}),
             "How many at most.",
         ),
-        _ => (text(), "The `next_cursor` of the page before."),
+        _ => (
+            json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}),
+            "The `next_cursor` of the page before.",
+        ),
     };
     json!({"name": name, "in": "query", "schema": schema, "description": description})
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::dispute::{AccountId, MerchantId};
 use crate::evidence::FileRef;
@@ -131,6 +131,8 @@ pub async fn add(
     .bind(by)
     .execute(&mut *conn)
     .await?;
+    // It would keep room for the largest file that went over it for as long as it lives.
+    conn.shrink_buffers();
     sqlx::query_scalar("select file_id from files where merchant_id = $1 and sha256 = $2 and name = $3")
         .bind(merchant_id)
         .bind(&file.sha256[..])
@@ -156,8 +158,9 @@ pub async fn load(
         sqlx::query_as("select name, media_type, content from files where merchant_id = $1 and file_id = $2")
             .bind(merchant_id)
             .bind(file_id)
-            .fetch_optional(conn)
+            .fetch_optional(&mut *conn)
             .await?;
+    conn.shrink_buffers();
     Ok(row.map(|(name, media_type, content)| File { name, media_type, content: content.into() }))
 }
 

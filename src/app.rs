@@ -21,6 +21,7 @@ pub use publish::{ConfiguredRules, configured_rules, publish_rules};
 use crate::clock::Clock;
 use crate::config::{Config, Role};
 use crate::desk::Desk;
+use crate::grpc;
 use crate::http::{self, Api, Intake, Probes, RoleLag, Webhooks, Writers};
 use crate::observe::Metrics;
 use crate::observe::channel::Channels;
@@ -48,6 +49,8 @@ pub struct Engine {
     pub desk: Desk,
     /// Where webhooks and health are answered.
     pub address: Option<SocketAddr>,
+    /// Where the calls of gRPC are answered.
+    pub grpc_address: Option<SocketAddr>,
     pub metrics: Metrics,
     opened: Opened,
     writers: Option<Writers>,
@@ -85,12 +88,14 @@ pub async fn start(config: &Config, opened: Opened, clock: Clock) -> anyhow::Res
         bells.notify.ring();
     });
     let (pool, at, turns) = (shop.pool.clone(), shop.clock.clone(), shop.world.clone());
-    let desk = Desk::new(&config.api, pool, at, turns, rung, stop_http.clone());
+    let directory = shop.accounts.clone();
+    let desk = Desk::new(&config.api, pool, at, turns, directory, rung, stop_http.clone());
     let mut engine = Engine {
         desk,
         shop,
         notifier: Arc::new(notifier),
         address: None,
+        grpc_address: None,
         metrics,
         opened,
         writers: None,
@@ -348,6 +353,12 @@ impl Engine {
             format!("cannot listen on http.listen = {}: is another program there?", config.http.listen)
         })?;
         self.address = Some(listener.local_addr()?);
+        if takes_in
+            && let Some(grpc) = grpc::Server::bind(&config.grpc, &config.api, self.desk.clone()).await?
+        {
+            self.grpc_address = Some(grpc.address());
+            self.http.spawn(grpc.serve(self.stop_http.clone()));
+        }
         let (http_config, stop) = (config.http.clone(), self.stop_http.clone());
         let api = takes_in.then(|| Api::new(&config.http, &config.api, self.desk.clone()));
         let router = http::router(probes, webhooks, api);

@@ -12,6 +12,7 @@ pub mod desk;
 pub mod dispute;
 pub mod engine;
 pub mod evidence;
+pub mod grpc;
 pub mod http;
 pub mod observe;
 pub mod providers;

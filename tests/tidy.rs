@@ -26,6 +26,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("store", "dispute evidence rules engine providers config clock alerts observe crash"),
     // Above the database and below the protocols, which all come to it.
     ("desk", "dispute evidence engine providers store config clock observe"),
+    ("grpc", "dispute evidence store config observe desk"),
     (
         "http",
         "dispute evidence engine providers store config clock alerts observe standard_webhooks crash desk",

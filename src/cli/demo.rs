@@ -66,6 +66,9 @@ async fn stay(played: &mut demo::Played, dir: &std::path::Path) -> anyhow::Resul
         }
         println!("  health     http://{address}/healthz, /readyz, /metrics");
     }
+    if let Some(address) = stage.engine.grpc_address {
+        println!("  gRPC       {address}, with a key that `respondby keys create` makes");
+    }
     for shop in demo::SHOPS {
         println!("  {:<10} {}", shop.provider.title(), stage.sandbox().url(shop.provider));
     }

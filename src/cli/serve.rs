@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Globals;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::{app, observe, store};
+use crate::{app, grpc, observe, store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -22,6 +22,7 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
     let config = globals.load()?;
     if args.check {
         app::configured_rules(&config)?;
+        grpc::check_tls(&config.grpc)?;
         println!("{}", summary(&config));
         return Ok(ExitCode::SUCCESS);
     }
@@ -33,6 +34,9 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
     let engine = app::start(&config, opened, Clock::system()).await?;
     if let Some(address) = engine.address {
         tracing::info!(http.address = %address, accounts = config.accounts.len(), "ready");
+        if let Some(address) = engine.grpc_address {
+            tracing::info!(grpc.address = %address, tls = config.grpc.tls_key.is_some(), "gRPC calls are answered");
+        }
         for account in &config.accounts {
             let path = format!("/webhooks/{}/{}", account.provider, account.name);
             tracing::info!(account.name, account.provider = %account.provider, path, "webhooks are taken here");

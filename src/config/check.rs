@@ -7,7 +7,7 @@ use std::path::Path;
 use super::layers::Step;
 use super::problem::nearest;
 use super::secret::{Secret, SecretError};
-use super::{AlertsConfig, ChannelKind, Config, account};
+use super::{AlertsConfig, ChannelKind, Config, account, grpc};
 
 pub(super) struct Mistake {
     pub at: Vec<Step>,
@@ -26,6 +26,7 @@ pub(super) fn all(config: &mut Config, base: &Path, environment: &[(String, Stri
     account::all(&config.accounts, &mut found);
     alerts(&config.alerts, &mut found);
     rules_files(config, base, &mut found);
+    grpc::all(&mut config.grpc, base, &mut found);
     secrets(config, base, environment, &mut found);
     found
 }
@@ -43,7 +44,7 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
     let c = config;
     let size = |n: usize| n as u64;
     #[rustfmt::skip]
-    let bounds: [(&str, u64, u64, u64); 29] = [
+    let bounds: [(&str, u64, u64, u64); 35] = [
         ("database.connections_max", c.database.connections_max.into(), 4, 1000),
         ("database.acquire_timeout_ms", c.database.acquire_timeout_ms, 10, 60_000),
         ("database.statement_timeout_ms", c.database.statement_timeout_ms, 100, 3_600_000),
@@ -61,6 +62,12 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
         ("api.wait_ms_max", c.api.wait_ms_max, 0, 600_000),
         ("api.upload_bytes_max", size(c.api.upload_bytes_max), 1024, 64 << 20),
         ("api.upload_timeout_ms", c.api.upload_timeout_ms, 100, 600_000),
+        ("grpc.message_bytes_max", size(c.grpc.message_bytes_max), 65_536, 64 << 20),
+        ("grpc.message_timeout_ms", c.grpc.message_timeout_ms, 100, 600_000),
+        ("grpc.connections_max", size(c.grpc.connections_max), 1, 1_000_000),
+        ("grpc.calls_max", c.grpc.calls_max.into(), 1, 10_000),
+        ("grpc.idle_timeout_ms", c.grpc.idle_timeout_ms, 100, 86_400_000),
+        ("grpc.shutdown_grace_ms", c.grpc.shutdown_grace_ms, 0, 600_000),
         ("intake.writers", size(c.intake.writers), 1, 16),
         ("intake.batch_max", size(c.intake.batch_max), 1, 5_000),
         ("intake.queue_max", size(c.intake.queue_max), 1, 1_000_000),
@@ -234,8 +241,12 @@ fn secrets(config: &mut Config, base: &Path, environment: &[(String, String)], f
             found.push(Mistake { at: at(&path), or_at: None, message: error.to_string(), hint });
         }
     };
-    let Config { facts, secrets, alerts, merchants, accounts, .. } = config;
-    let single = [("facts.secret", &mut facts.secret), ("secrets.key", &mut secrets.key)];
+    let Config { facts, secrets, grpc, alerts, merchants, accounts, .. } = config;
+    let single = [
+        ("facts.secret", &mut facts.secret),
+        ("secrets.key", &mut secrets.key),
+        ("grpc.tls_key", &mut grpc.tls_key),
+    ];
     for (path, secret) in single.into_iter().filter_map(|(path, s)| Some((path, s.as_mut()?))) {
         fill(path.to_owned(), secret);
     }

@@ -4,6 +4,7 @@
 
 mod account;
 mod check;
+mod grpc;
 mod layers;
 mod problem;
 mod provider;
@@ -31,6 +32,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     pub http: HttpConfig,
     pub api: ApiConfig,
+    pub grpc: GrpcConfig,
     pub intake: IntakeConfig,
     pub worker: WorkerConfig,
     pub reconcile: ReconcileConfig,

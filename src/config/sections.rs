@@ -48,6 +48,42 @@ pub struct ApiConfig {
     pub upload_timeout_ms: u64,
 }
 
+/// Where keys may travel without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plaintext {
+    /// On addresses that nobody but this machine reaches.
+    OnLoopback,
+    /// Anywhere, because a proxy in front ends TLS.
+    BehindAProxy,
+}
+
+/// What becomes of a payment provider's credentials in a caller's headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallerCredentials {
+    Ignored,
+    /// A word that people will try. It is refused with the reason.
+    Used,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrpcConfig {
+    pub listen: Option<SocketAddr>,
+    /// Absolute, or relative to the working directory, once loaded.
+    pub tls_certificate: Option<PathBuf>,
+    pub tls_key: Option<Secret>,
+    pub plaintext: Plaintext,
+    pub caller_credentials: CallerCredentials,
+    pub message_bytes_max: usize,
+    pub message_timeout_ms: u64,
+    pub connections_max: usize,
+    pub calls_max: u32,
+    pub idle_timeout_ms: u64,
+    pub shutdown_grace_ms: u64,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IntakeConfig {

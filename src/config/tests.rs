@@ -99,6 +99,8 @@ fn every_key_is_in_the_default_file() {
     let tables = [
         "database",
         "http",
+        "api",
+        "grpc",
         "intake",
         "worker",
         "reconcile",

@@ -156,6 +156,8 @@ fn write_configuration(dir: &Path, sandbox: &Sandbox, listen: &str) -> anyhow::R
 data_dir = "{}"
 [http]
 listen = "{listen}"
+[grpc]
+listen = "127.0.0.1:0"
 [secrets]
 key = "file:sealing-key"
 [reconcile]

@@ -11,7 +11,7 @@ mod wish;
 
 use std::sync::Arc;
 
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgPool};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,7 @@ pub use wish::{Given, Piece, Want, Wish};
 use crate::clock::Clock;
 use crate::config::ApiConfig;
 use crate::dispute::DisputeId;
+use crate::store::accounts::AccountDirectory;
 use crate::store::disputes::{self, ActionLine, CycleLine, Line, PageFilter};
 use crate::store::evidence::{self, Listed, Named};
 use crate::store::turn::World;
@@ -44,6 +45,7 @@ pub struct Desk {
     pool: PgPool,
     clock: Clock,
     world: World,
+    accounts: AccountDirectory,
     gates: Arc<Gates>,
     room: Arc<Semaphore>,
     /// Tells those who carry orders out, if they are in this process, that there may be one.
@@ -60,6 +62,8 @@ pub struct Which<'a> {
     /// Where the id alone does not say.
     pub provider: Option<&'a str>,
     pub account: Option<&'a str>,
+    /// The provider that knows the dispute, whether the account is there or at a go-between that speaks to it.
+    pub connector: Option<&'a str>,
 }
 
 /// The one dispute that was meant, or why there is not one.
@@ -86,11 +90,12 @@ impl Desk {
         pool: PgPool,
         clock: Clock,
         world: World,
+        accounts: AccountDirectory,
         rung: Arc<dyn Fn() + Send + Sync>,
         stop: CancellationToken,
     ) -> Self {
         let room = Arc::new(Semaphore::new(WAITING_MAX));
-        Self { pool, clock, world, gates: Arc::new(Gates::new(config)), room, rung, stop }
+        Self { pool, clock, world, accounts, gates: Arc::new(Gates::new(config)), room, rung, stop }
     }
 
     /// Who shows this key: the value of an `authorization` header, `Bearer KEY` or the key alone.
@@ -109,12 +114,36 @@ impl Desk {
         let mut conn = self.pool.acquire().await?;
         let mut named = evidence::named_of(&mut conn, caller.merchant_id, which.word).await?;
         let fits = |wanted: Option<&str>, is: &str| wanted.is_none_or(|w| w == is);
-        named.retain(|n| fits(which.provider, &n.provider) && fits(which.account, &n.account));
+        named.retain(|n| {
+            fits(which.provider, &n.provider)
+                && fits(which.account, &n.account)
+                && which.connector.is_none_or(|connector| self.reaches(n, connector))
+        });
         Ok(match named.len() {
             0 => Found::None,
             1 => Found::One(named.remove(0)),
             _ => Found::Several(named),
         })
+    }
+
+    /// Whether the dispute's account is at that provider, or speaks to it.
+    fn reaches(&self, named: &Named, connector: &str) -> bool {
+        let speaks_to = || {
+            let account = self.accounts.by_id(named.merchant_id, named.account_id)?;
+            Some(account.credentials.get("connector") == connector)
+        };
+        named.provider == connector || speaks_to().unwrap_or(false)
+    }
+
+    /// Whether questions can be answered now.
+    pub async fn is_well(&self) -> bool {
+        let asked = async || self.pool.acquire().await?.ping().await;
+        asked().await.is_ok()
+    }
+
+    /// Whether nobody waits any longer, because the engine stops.
+    pub fn is_closing(&self) -> bool {
+        self.stop.is_cancelled()
     }
 
     /// A dispute as it stands, with everything that was done about it.

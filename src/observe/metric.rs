@@ -45,6 +45,12 @@ pub const METRICS: &[Metric] = &[
         "Requests answered, by the route's pattern and the status code.",
     ),
     metric(
+        "respondby_grpc_calls_total",
+        Counter,
+        &["method", "code"],
+        "gRPC calls answered, by method (other: reflection, health, what there is not) and status code.",
+    ),
+    metric(
         "respondby_deliveries_total",
         Counter,
         &["provider", "outcome"],

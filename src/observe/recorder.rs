@@ -92,6 +92,10 @@ pub mod record {
             .increment(1);
     }
 
+    pub fn grpc_call(method: &'static str, code: &'static str) {
+        counter!("respondby_grpc_calls_total", "method" => method, "code" => code).increment(1);
+    }
+
     pub fn deliveries(provider: &'static str, outcome: &'static str, count: u64) {
         counter!("respondby_deliveries_total", "provider" => provider, "outcome" => outcome).increment(count);
     }
@@ -183,6 +187,7 @@ mod tests {
 
     fn everything() {
         record::http_request("/healthz", 200);
+        record::grpc_call("Defend", "OK");
         record::deliveries("stripe", "kept", 3);
         record::intake_batch(3, 0.002);
         record::apply_lag("stripe", 0.01);

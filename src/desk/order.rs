@@ -112,7 +112,8 @@ async fn give(desk: &Desk, ordering: &Ordering<'_>) -> Result<Gave, NotTaken> {
     Ok(Gave::Answered(told))
 }
 
-/// The order that this one repeats: under its name, or the last one of these very words and this key, if it still stands.
+/// The order that this one repeats: under its name, or the last one of these very words and this key, if it still
+/// stands.
 async fn given_before(conn: &mut PgConnection, ordering: &Ordering<'_>) -> sqlx::Result<Option<Given>> {
     let Ordering { caller, named, wish, idempotency_key } = ordering;
     if let Some(key) = idempotency_key {

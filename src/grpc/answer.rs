@@ -219,3 +219,64 @@ fn document(piece: &Listed) -> Option<EvidenceDocument> {
         text_content: piece.words.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispute::{Stage, Status as Theirs};
+
+    fn named() -> Named {
+        Named {
+            merchant_id: 1,
+            merchant: "acme".into(),
+            dispute_id: 77,
+            account_id: 10,
+            provider: "any".into(),
+            account: "eu".into(),
+            dispute_ref: "dp_77".into(),
+            payment_ref: None,
+            charge_ref: None,
+        }
+    }
+
+    fn fate_of(standing: Standing, ended: Ended) -> Result<Fate, Status> {
+        let told = Told { standing, status: Theirs::NeedsResponse, stage: Stage::Chargeback };
+        fate(&named(), &told, DisputeStatus::Challenged, ended)
+    }
+
+    #[test]
+    fn there_is_no_error_exactly_when_what_was_asked_for_is_done() {
+        let why = || "so".to_owned();
+        for (standing, status, status_code, code) in [
+            (Standing::Confirmed, DisputeStatus::Challenged, 200, None),
+            (Standing::Kept, DisputeStatus::Opened, 200, None),
+            (Standing::Waits { waiting_for: vec![why()] }, DisputeStatus::Opened, 202, Some("WAITS")),
+            (Standing::Refused { why: why() }, DisputeStatus::Opened, 409, Some("REFUSED")),
+            (Standing::Overtaken { why: why() }, DisputeStatus::Opened, 409, Some("OVERTAKEN")),
+            (Standing::TurnedDown { why: why() }, DisputeStatus::Opened, 422, Some("PROVIDER_REFUSED")),
+        ] {
+            let fate = fate_of(standing.clone(), Ended::Late).unwrap();
+            assert_eq!((fate.status, fate.status_code), (status, status_code), "{standing:?}");
+            let unified = fate.error.as_ref().map(|error| error.unified_details.clone().unwrap());
+            assert_eq!(unified.as_ref().and_then(|u| u.code.as_deref()), code, "{standing:?}");
+            assert!(unified.is_none_or(|u| u.message().contains("so")), "{standing:?}");
+            let theirs = fate.error.and_then(|error| error.connector_details);
+            assert_eq!(theirs.is_some(), matches!(standing, Standing::TurnedDown { .. }), "{standing:?}");
+        }
+    }
+
+    #[test]
+    fn an_order_under_way_says_how_far_it_has_come_and_why_the_waiting_ended() {
+        for (sent, ended, code, parts) in [
+            (false, Ended::Late, tonic::Code::DeadlineExceeded, ["time was over", "not carried out yet"]),
+            (true, Ended::Late, tonic::Code::DeadlineExceeded, ["time was over", "sent to the provider"]),
+            (true, Ended::Closing, tonic::Code::Unavailable, ["this server stops", "sent to the provider"]),
+            (false, Ended::NoRoom, tonic::Code::Unavailable, ["too many", "not carried out yet"]),
+        ] {
+            let status = fate_of(Standing::UnderWay { sent }, ended).unwrap_err();
+            assert_eq!(status.code(), code);
+            let told = status.message();
+            assert!(parts.iter().all(|part| told.contains(part)) && told.contains("dispute 77"), "{told}");
+        }
+    }
+}

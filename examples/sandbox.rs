@@ -1,5 +1,5 @@
 //! Runs the stand-ins on free ports and prints their addresses as one line of JSON, until standard input
-//! ends. This is what `bin/sdk-check` drives with the official SDKs.
+//! ends. With `RECORD` set, every request and its answer are written to that file. This is what `bin/sdk-check` drives with the official SDKs.
 
 use respondby::sandbox::{RunOptions, run};
 use tokio::io::{AsyncReadExt, stdin};
@@ -13,6 +13,7 @@ async fn main() -> anyhow::Result<()> {
         settings: vec![],
         movable_clock: true,
         json: true,
+        record: std::env::var_os("RECORD").map(Into::into),
     };
     run(options, async {
         // Whoever started this closes its end when it is done, even when it is killed.

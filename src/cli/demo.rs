@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Globals, show};
 use crate::demo;
+use crate::sandbox::Witness;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -22,6 +23,9 @@ pub(super) struct Args {
     /// Where the engine takes webhooks.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     listen: String,
+    /// Write every request to a provider's stand-in there, with its answer: a line of JSON each.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: Args, _globals: &Globals) -> anyhow::Result<ExitCode> {
@@ -42,7 +46,8 @@ pub(super) async fn run(args: Args, _globals: &Globals) -> anyhow::Result<ExitCo
 
 async fn play(args: &Args, dir: &std::path::Path) -> anyhow::Result<ExitCode> {
     let started = std::time::Instant::now();
-    let mut played = demo::play(dir, &args.listen, &mut |line| println!("{line}")).await?;
+    let witness = args.record.as_deref().map(Witness::writing_to).transpose()?;
+    let mut played = demo::play(dir, &args.listen, witness, &mut |line| println!("{line}")).await?;
     println!("a month in {:.1} s", started.elapsed().as_secs_f64());
     if args.serve {
         stay(&mut played, dir).await?;

@@ -2,6 +2,7 @@
 //! a configuration nor a database.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -30,6 +31,9 @@ pub(super) struct Args {
     /// Let the control API move the time.
     #[arg(long)]
     movable_clock: bool,
+    /// Write every request to a stand-in there, with its answer: a line of JSON each.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 fn setting(text: &str) -> anyhow::Result<(ProviderKind, String, String)> {
@@ -54,6 +58,7 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
         settings: args.settings,
         movable_clock: args.movable_clock,
         json: globals.json,
+        record: args.record,
     };
     sandbox::run(options, stop).await?;
     Ok(ExitCode::SUCCESS)

@@ -25,7 +25,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::clock::Clock;
 use crate::dispute::FileDelivery;
 use crate::engine::{Cause, Input, Order};
-use crate::sandbox::{ExtraWebhook, NewDispute, ProviderKind};
+use crate::sandbox::{ExtraWebhook, NewDispute, ProviderKind, Witness};
 use crate::store::disputes::Entry;
 use crate::store::evidence::{Form, NewEvidence};
 use crate::store::facts::{self, NewFacts};
@@ -46,10 +46,16 @@ pub struct Played {
     pub broken: Vec<String>,
 }
 
-/// Plays the month in `dir`, which must be empty or absent. `say` takes each line of the story.
-pub async fn play(dir: &Path, listen: &str, say: &mut (dyn FnMut(&str) + Send)) -> anyhow::Result<Played> {
+/// Plays the month in `dir`, which must be empty or absent. `witness` sees every call to a stand-in; `say` takes each
+/// line of the story.
+pub async fn play(
+    dir: &Path,
+    listen: &str,
+    witness: Option<Witness>,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> anyhow::Result<Played> {
     let clock = Clock::frozen_at(stage::start_of_month());
-    let stage = Stage::set(dir, clock, listen).await?;
+    let stage = Stage::set(dir, clock, listen, witness).await?;
     let mut play = Play {
         stage,
         names: Names::default(),

@@ -12,7 +12,7 @@ use super::shops::{SHOPS, secrets};
 use crate::app::{self, Engine};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::sandbox::{Control, Sandbox, SandboxConfig};
+use crate::sandbox::{Control, Sandbox, SandboxConfig, Witness};
 use crate::store::{Opened, moved_clock};
 use crate::worker::{Backlog, Stepped};
 use crate::{observe, store};
@@ -37,14 +37,19 @@ pub fn start_of_month() -> DateTime<Utc> {
 
 impl Stage {
     /// Sets everything up in `dir`. `clock` is moved by the demo and followed by everybody.
-    pub async fn set(dir: &Path, clock: Clock, listen: &str) -> anyhow::Result<Self> {
-        let sandbox = Sandbox::start(SandboxConfig {
+    pub async fn set(
+        dir: &Path,
+        clock: Clock,
+        listen: &str,
+        witness: Option<Witness>,
+    ) -> anyhow::Result<Self> {
+        let sandbox = SandboxConfig {
             listen: "127.0.0.1:0".parse()?,
             clock: clock.clone(),
             accounts: SHOPS.iter().map(|shop| shop.account()).collect(),
             seed: 7,
-        })
-        .await?;
+        };
+        let sandbox = Sandbox::start_watched(sandbox, witness).await?;
         let path = write_configuration(dir, &sandbox, listen)?;
         let mut config = Config::load(Some(&path))?;
         // Started already where a test plays several months in one process.

@@ -80,6 +80,9 @@ pub struct Http {
     clock: Clock,
     request_ref_header: &'static str,
     body_bytes_max: usize,
+    /// Where it was made: in tests, what a provider's folder asks is held against what its API takes.
+    #[cfg(test)]
+    made_in: &'static str,
 }
 
 /// Makes ring the one crypto provider of the process. Safe to call again.
@@ -90,6 +93,7 @@ pub fn install_crypto() {
 
 impl Http {
     /// `request_ref_header`: the header in which the provider names a request, lower case.
+    #[cfg_attr(test, track_caller)]
     pub fn new(time_outs: TimeOuts, request_ref_header: &'static str, clock: Clock) -> anyhow::Result<Self> {
         install_crypto();
         let client = builder(time_outs).build();
@@ -97,7 +101,15 @@ impl Http {
             anyhow::anyhow!("no HTTPS client (is `ca-certificates` installed?): {}", chain(&e))
         })?;
         let local = builder(time_outs).no_proxy().tls_certs_only([]).build()?;
-        Ok(Self { client, local, clock, request_ref_header, body_bytes_max: BODY_BYTES_MAX })
+        Ok(Self {
+            client,
+            local,
+            clock,
+            request_ref_header,
+            body_bytes_max: BODY_BYTES_MAX,
+            #[cfg(test)]
+            made_in: std::panic::Location::caller().file(),
+        })
     }
 
     /// The same with a smaller limit on answers.
@@ -118,6 +130,8 @@ impl Http {
             (client, Ok(request)) => (client, request),
             (_, Err(e)) => return not_built(chain(&e.without_url())),
         };
+        #[cfg(test)]
+        let request = super::specs::held_against(self.made_in, request).await;
         // The path only: a query or a body may carry what no log should.
         let mut log = CallLog {
             request: format!("{} {}", request.method(), request.url().path()),

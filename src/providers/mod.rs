@@ -12,6 +12,8 @@ mod folder;
 pub mod http;
 mod json;
 mod registry;
+#[cfg(test)]
+mod specs;
 mod verified;
 
 pub mod adyen;

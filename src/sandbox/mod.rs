@@ -29,6 +29,7 @@ mod stand_in;
 mod stripe;
 #[cfg(test)]
 mod tests;
+mod witness;
 mod world;
 
 pub use accounts::SandboxAccount;
@@ -40,3 +41,4 @@ pub use outbox::{Webhook, WebhookAttempt, WebhookState};
 pub use registry::ProviderKind;
 pub use run::{RunOptions, run};
 pub use server::{Sandbox, SandboxConfig};
+pub use witness::{Exchange, Witness};

@@ -4,11 +4,12 @@
 use std::fmt::Write;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
 use super::stand_in::{StandIn, check_setting};
-use super::{ProviderKind, Sandbox, SandboxAccount, SandboxConfig};
+use super::{ProviderKind, Sandbox, SandboxAccount, SandboxConfig, Witness};
 use crate::clock::Clock;
 
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct RunOptions {
     pub movable_clock: bool,
     /// Print the addresses as one line of JSON.
     pub json: bool,
+    /// Where every request to a stand-in is written, with its answer, a line of JSON each.
+    pub record: Option<PathBuf>,
 }
 
 /// Runs a sandbox until `stop` is done.
@@ -42,7 +45,8 @@ pub async fn run(options: RunOptions, stop: impl Future<Output = ()>) -> anyhow:
     }
     let config =
         SandboxConfig { listen: options.listen, clock, accounts: accounts.clone(), seed: options.seed };
-    let sandbox = Sandbox::start(config).await?;
+    let witness = options.record.as_deref().map(Witness::writing_to).transpose()?;
+    let sandbox = Sandbox::start_watched(config, witness).await?;
     print!(
         "{}",
         if options.json { addresses(&sandbox, &accounts) } else { introduction(&sandbox, &accounts) }

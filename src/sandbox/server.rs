@@ -21,6 +21,7 @@ use tower::ServiceExt;
 
 use super::control::{Control, Shared};
 use super::reply::{BODY_BYTES_MAX, Incoming, Reply};
+use super::witness::{Exchange, Witness};
 use super::world::World;
 use super::{ProviderKind, SandboxAccount, control_http, delivery};
 use crate::clock::Clock;
@@ -52,15 +53,41 @@ pub struct Sandbox {
 pub(super) struct Port {
     shared: Arc<Shared>,
     provider: ProviderKind,
+    witness: Option<Witness>,
 }
 
 impl Port {
     /// What the stand-in answers, with the faults that were ordered.
     pub async fn answer(&self, request: Request) -> Response<Body> {
-        let reply = match Incoming::read(request).await {
+        let Some(witness) = &self.witness else { return self.send(self.reply(request).await).await };
+        let (head, body) = request.into_parts();
+        // What is cut off here is refused all the same.
+        let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
+        let again = Request::from_parts(head.clone(), Body::from(body.clone()));
+        let reply = self.reply(again).await;
+        witness.saw(&Exchange {
+            provider: self.provider,
+            method: head.method.to_string(),
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            headers: head.headers,
+            body,
+            status: reply.status,
+            media_type: reply.media_type.clone(),
+            answer: reply.body.clone(),
+            cut: reply.cut,
+        });
+        self.send(reply).await
+    }
+
+    async fn reply(&self, request: Request) -> Reply {
+        match Incoming::read(request).await {
             Ok(incoming) => self.shared.with(|world, now| world.answer(self.provider, now, &incoming)),
             Err(why) => Reply::json(400, &serde_json::json!({ "error": { "message": why } })),
-        };
+        }
+    }
+
+    async fn send(&self, reply: Reply) -> Response<Body> {
         if !reply.latency.is_zero() {
             tokio::time::sleep(reply.latency).await;
         }
@@ -74,6 +101,14 @@ impl Sandbox {
     /// # Errors
     /// A port that is taken, or accounts that contradict each other.
     pub async fn start(config: SandboxConfig) -> anyhow::Result<Sandbox> {
+        Self::start_watched(config, None).await
+    }
+
+    /// The same, and `witness` is told of every request to a stand-in and its answer.
+    ///
+    /// # Errors
+    /// A port that is taken, or accounts that contradict each other.
+    pub async fn start_watched(config: SandboxConfig, witness: Option<Witness>) -> anyhow::Result<Sandbox> {
         // A second installation answers with an error that changes nothing.
         _ = rustls::crypto::ring::default_provider().install_default();
         let world = World::new(config.accounts, config.seed)?;
@@ -90,7 +125,8 @@ impl Sandbox {
             }
             let (listener, address) = bind(next).await?;
             shared.quietly(|world, _| world.at(provider).0.listens_at(&format!("http://{address}")));
-            let router = provider_router(&shared, provider);
+            let port = Port { shared: shared.clone(), provider, witness: witness.clone() };
+            let router = provider_router(port);
             all = all.nest_service(&format!("/{provider}"), router.clone());
             tasks.spawn(accept(listener, router, cancelled.clone(), tasks.clone()));
             addresses.push(address);
@@ -185,9 +221,8 @@ async fn serve(stream: TcpStream, router: Router, cancelled: CancellationToken) 
     _ = connection.await;
 }
 
-fn provider_router(shared: &Arc<Shared>, provider: ProviderKind) -> Router {
-    let port = Port { shared: shared.clone(), provider };
-    let routes = shared.quietly(|world, _| world.stand_in(provider).routes(port.clone()));
+fn provider_router(port: Port) -> Router {
+    let routes = port.shared.quietly(|world, _| world.stand_in(port.provider).routes(port.clone()));
     let answer = async |State(port): State<Port>, request: Request| port.answer(request).await;
     // axum's own limit would refuse uploads that the providers take.
     let limit = DefaultBodyLimit::max(BODY_BYTES_MAX);

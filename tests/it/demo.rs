@@ -8,7 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use respondby::demo::secrets;
+use respondby::sandbox::ProviderKind;
 use serde_json::{Value, json};
+
+use crate::requests::gone_through;
 
 /// Far longer than anything here takes: what has not come by then does not come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,7 +70,9 @@ fn in_time<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 fn the_demo_keeps_every_promise_and_every_secret_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = respondby();
+    let recorded = tempfile::NamedTempFile::new().unwrap();
     command.args(["demo", "--serve", "--dir"]).arg(dir.path()).env("DATABASE_URL", NOBODYS);
+    command.arg("--record").arg(recorded.path());
     command
         .env("RESPONDBY_LOG__FILTER", "respondby=trace,info")
         .stdout(Stdio::piped())
@@ -104,6 +109,14 @@ fn the_demo_keeps_every_promise_and_every_secret_and_goes_on() {
     let rows = said.lines().skip_while(|line| !line.starts_with("dispute ")).count();
     assert!(rows >= 24, "{rows} rows in the table at the end:\n{said}");
     no_engine_on_the_machines_clock_works_here(dir.path());
+    every_request_is_one_that_its_api_takes(recorded.path());
+}
+
+fn every_request_is_one_that_its_api_takes(recorded: &Path) {
+    let (faults, counts) = gone_through(&std::fs::read_to_string(recorded).unwrap());
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let everyone = ProviderKind::ALL.iter().all(|kind| counts.get(kind.as_str()).is_some_and(|n| *n >= 4));
+    assert!(everyone, "somebody was hardly asked: {counts:?}");
 }
 
 /// A dispute opened afterwards is taken in, and a person's order is carried out at once, by the demo's clock.

@@ -1,5 +1,8 @@
 //! The integration tests: one binary, so that one cluster and one template database serve them all.
 
+#[path = "../specs/mod.rs"]
+mod specs;
+
 mod demo;
 mod support;
 
@@ -16,4 +19,5 @@ mod facts;
 mod grpc;
 mod harness;
 mod intake;
+mod requests;
 mod schema;

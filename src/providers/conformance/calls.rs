@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::{Conformance, Preparation, every, now, offline, registry};
 use crate::dispute::{Capabilities, FileDelivery, StageCapability};
-use crate::evidence::{Document, Packet, Sending};
+use crate::evidence::{Document, Field, FieldKind, FileRef, Packet, Sending};
 use crate::providers::{Account, Answer, CallLog, Provider, Reading, Record};
 
 const PATIENT_MS: u64 = 20_000;
@@ -96,7 +96,17 @@ impl Verb {
 type Called = (Answer<()>, Vec<CallLog>);
 
 async fn call(p: &dyn Provider, c: &Conformance, verb: Verb, account: &Account) -> Called {
-    let (dispute, packet, key) = (c.api.dispute_ref, (c.api.packet)(), "act-0001");
+    call_with(p, c, verb, account, (c.api.packet)()).await
+}
+
+async fn call_with(
+    p: &dyn Provider,
+    c: &Conformance,
+    verb: Verb,
+    account: &Account,
+    packet: Packet,
+) -> Called {
+    let (dispute, key) = (c.api.dispute_ref, "act-0001");
     let documents = documents(p, &packet);
     let sending = Sending { packet: &packet, documents: &documents };
     match verb {
@@ -165,19 +175,25 @@ async fn answers(
     let calls = Verb::of(c).map(|verb| {
         let template = template(verb);
         async move {
-            let server = MockServer::start().await;
-            for preparation in verb.preparations(c) {
-                let prepares = |request: &Request| {
-                    request.method == preparation.method && request.url.path().contains(preparation.path)
-                };
-                Mock::given(prepares).respond_with(good(preparation.answer)).mount(&server).await;
-            }
-            Mock::given(any()).respond_with(template).mount(&server).await;
+            let server = served(c, verb, template).await;
             let called = call(p, c, verb, &c.account(&[], Some(server.uri()))).await;
             (verb, called)
         }
     });
     join_all(calls).await
+}
+
+/// An API that does what comes before the call, and answers the call itself so.
+async fn served(c: &Conformance, verb: Verb, template: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    for preparation in verb.preparations(c) {
+        let prepares = |request: &Request| {
+            request.method == preparation.method && request.url.path().contains(preparation.path)
+        };
+        Mock::given(prepares).respond_with(good(preparation.answer)).mount(&server).await;
+    }
+    Mock::given(any()).respond_with(template).mount(&server).await;
+    server
 }
 
 fn good(body: &str) -> ResponseTemplate {
@@ -213,6 +229,46 @@ async fn what_is_done_is_a_receipt_and_no_log_tells_a_secret() {
             for (name, value) in c.credentials {
                 assert!(!logged.contains(value), "{} {verb:?} logs `{name}`", c.provider);
             }
+        }
+    }
+}
+
+/// What a packet calls a file by: the provider's id of one that was put there, or our name of it.
+async fn file_ref(p: &dyn Provider, c: &Conformance) -> String {
+    if p.capabilities().files.delivery != FileDelivery::Upload {
+        return FileRef { file_id: 17, sha256: [7; 32] }.to_string();
+    }
+    let server = served(c, Verb::Upload, Verb::Upload.does(c)).await;
+    let (media_type, content) = (p.capabilities().files.media_types[0], Bytes::from_static(b"a signature"));
+    let account = c.account(&[], Some(server.uri()));
+    let (answer, _) = p.upload(&account, "signature", media_type, content, "act-0001").await;
+    answer.into_result().expect("it is taken").provider_file_ref
+}
+
+/// Each kind of evidence alone, as words or as a file. Whether the API knows the request is looked at before it is
+/// sent, as in every test: here are those that no other test makes.
+#[tokio::test]
+async fn every_kind_of_evidence_makes_a_request_that_the_api_takes() {
+    for c in every().filter(|c| !c.api.refused.is_empty()) {
+        let registry = registry(PATIENT_MS);
+        let p = &**registry.get(c.provider);
+        let file = file_ref(p, &c).await;
+        for verb in Verb::of(&c).filter(|verb| matches!(verb, Verb::Stage | Verb::Submit)) {
+            let server = served(&c, verb, verb.does(&c)).await;
+            let mut sent = 0;
+            for field in Field::ALL.iter().copied() {
+                let mut packet = Packet::default();
+                match field.kind() {
+                    FieldKind::Text => _ = packet.text.insert(field, "It was handed over.".to_owned()),
+                    FieldKind::File => _ = packet.files.insert(field, vec![file.clone()]),
+                }
+                if p.lint(&packet, verb == Verb::Submit).is_empty() {
+                    let account = c.account(&[], Some(server.uri()));
+                    let (answer, _) = call_with(p, &c, verb, &account, packet).await;
+                    sent += u32::from(matches!(answer, Answer::Receipt(())));
+                }
+            }
+            assert!(sent >= 10, "{} {verb:?}: only {sent} kinds", c.provider);
         }
     }
 }

@@ -215,6 +215,7 @@ async fn run_prints_and_stops_when_told() {
         settings: vec![(ProviderKind::Stripe, "thin_events".to_owned(), "true".to_owned())],
         movable_clock: true,
         json: false,
+        record: None,
     };
     run(options, async {}).await.unwrap();
 }

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use respondby::clock::Clock;
 use respondby::crash::POINTS;
 use respondby::providers::ProviderName;
-use respondby::sandbox::{Control, NewDispute, Sandbox, WebhookState};
+use respondby::sandbox::{Control, NewDispute, WebhookState};
 use respondby::store::{deliveries, watermarks};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use super::stage::{RAZORPAY, RULES, STRIPE, Setup, write_configuration};
 use super::{is_long, rounds};
 use crate::support::Database;
+use crate::support::watched::Watched;
 
 /// More than anything here takes on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -52,7 +53,7 @@ fn more() -> String {
 struct Town {
     db: Database,
     control: Control,
-    _kept: (Sandbox, TempDir),
+    _kept: (Watched, TempDir),
     config: PathBuf,
 }
 

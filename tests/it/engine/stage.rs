@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::Database;
+use crate::support::watched::Watched;
 use crate::support::world::at;
 
 pub const STRIPE: ProviderKind = ProviderKind::Stripe;
@@ -95,7 +96,7 @@ pub struct Stage {
     pub engine: Engine,
     pub db: Database,
     /// Dropped, they stop: the stand-ins, and the folder of the configuration.
-    kept: (Sandbox, TempDir),
+    kept: (Watched, TempDir),
     backlog: Backlog,
 }
 
@@ -386,10 +387,10 @@ fn accounts(setup: &Setup) -> Vec<SandboxAccount> {
     [stripe, razorpay].into_iter().chain(others).collect()
 }
 
-pub async fn sandbox(clock: Clock, setup: &Setup) -> Sandbox {
+pub async fn sandbox(clock: Clock, setup: &Setup) -> Watched {
     let listen = "127.0.0.1:0".parse().unwrap();
     let config = SandboxConfig { listen, clock, accounts: accounts(setup), seed: setup.seed };
-    Sandbox::start(config).await.unwrap()
+    Watched::start(config).await
 }
 
 /// As a user would write it, in a folder of its own.

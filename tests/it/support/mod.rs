@@ -2,6 +2,7 @@
 
 mod cluster;
 mod database;
+pub mod watched;
 pub mod world;
 
 pub use database::Database;

@@ -19,7 +19,11 @@ const BASIC: &str = "Basic cnpwX2xpdmVfcTE6czM6eA==";
 fn packet() -> Packet {
     Packet {
         text: [(Field::Summary, "Delivered on 3 March.".to_owned())].into(),
-        files: [(Field::ShippingDocumentation, vec!["doc_a".to_owned(), "doc_b".to_owned()])].into(),
+        files: [(
+            Field::ShippingDocumentation,
+            vec!["doc_Rk4BjT8tRgNx2A".to_owned(), "doc_Rk4BjT8tRgNx2B".to_owned()],
+        )]
+        .into(),
         ..Packet::default()
     }
 }
@@ -118,7 +122,7 @@ async fn staging_drafts_and_submitting_submits_the_same_evidence() {
             .and(body_json(json!({
                 "action": action,
                 "summary": "Delivered on 3 March.",
-                "shipping_proof": ["doc_a", "doc_b"],
+                "shipping_proof": ["doc_Rk4BjT8tRgNx2A", "doc_Rk4BjT8tRgNx2B"],
             })))
             .respond_with(ok(answered))
             .expect(1)

@@ -63,6 +63,30 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    #[should_panic(expected = "purpos")]
+    async fn a_misspelt_part_stops_the_test_that_sends_it() {
+        crate::providers::http::install_crypto();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        let form = reqwest::multipart::Form::new().text("purpos", "dispute_evidence");
+        let request = client.post("http://127.0.0.1:9/files").bearer_auth("sk_1").multipart(form);
+        held_against("src/providers/checkout/api.rs", request.build().unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn parts_go_on_as_they_came() {
+        crate::providers::http::install_crypto();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        let file = reqwest::multipart::Part::stream(&b"%PDF"[..]).file_name("a.pdf");
+        let file = file.mime_str("application/pdf").unwrap();
+        let form = reqwest::multipart::Form::new().text("purpose", "dispute_evidence").part("file", file);
+        let request = client.post("http://127.0.0.1:9/files").bearer_auth("sk_1").multipart(form);
+        let mut request = held_against("src/providers/checkout/api.rs", request.build().unwrap()).await;
+        let body = request.body_mut().take().unwrap().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&body);
+        assert!(text.contains("%PDF") && text.trim_end().ends_with("--"), "{text}");
+    }
+
     #[test]
     fn every_provider_that_is_asked_in_words_has_its_file() {
         let names = crate::providers::ProviderName::ALL.iter().map(|name| name.as_str());

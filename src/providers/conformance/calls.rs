@@ -12,15 +12,15 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::{Conformance, Preparation, every, now, offline, registry};
 use crate::dispute::{Capabilities, FileDelivery, StageCapability};
-use crate::evidence::{Document, Field, FieldKind, FileRef, Packet, Sending};
+use crate::evidence::{Document, Packet, Sending};
 use crate::providers::{Account, Answer, CallLog, Provider, Reading, Record};
 
-const PATIENT_MS: u64 = 20_000;
+pub(super) const PATIENT_MS: u64 = 20_000;
 /// For answers that never come.
 const IMPATIENT_MS: u64 = 150;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verb {
+pub(super) enum Verb {
     Fetch,
     List,
     Accept,
@@ -33,7 +33,7 @@ impl Verb {
     const ALL: [Verb; 6] = [Verb::Fetch, Verb::List, Verb::Accept, Verb::Stage, Verb::Submit, Verb::Upload];
 
     /// What the provider says that it can do: nothing else is ever called.
-    fn of(c: &Conformance) -> impl Iterator<Item = Verb> {
+    pub(super) fn of(c: &Conformance) -> impl Iterator<Item = Verb> {
         let can = offline(c.provider).capabilities();
         Self::ALL.into_iter().filter(|verb| verb.is_offered(can))
     }
@@ -77,7 +77,7 @@ impl Verb {
     }
 
     /// What the API answers when it does it, and the body of that.
-    fn does(self, c: &Conformance) -> ResponseTemplate {
+    pub(super) fn does(self, c: &Conformance) -> ResponseTemplate {
         good(self.done(c))
     }
 
@@ -93,13 +93,13 @@ impl Verb {
     }
 }
 
-type Called = (Answer<()>, Vec<CallLog>);
+pub(super) type Called = (Answer<()>, Vec<CallLog>);
 
 async fn call(p: &dyn Provider, c: &Conformance, verb: Verb, account: &Account) -> Called {
     call_with(p, c, verb, account, (c.api.packet)()).await
 }
 
-async fn call_with(
+pub(super) async fn call_with(
     p: &dyn Provider,
     c: &Conformance,
     verb: Verb,
@@ -184,7 +184,7 @@ async fn answers(
 }
 
 /// An API that does what comes before the call, and answers the call itself so.
-async fn served(c: &Conformance, verb: Verb, template: ResponseTemplate) -> MockServer {
+pub(super) async fn served(c: &Conformance, verb: Verb, template: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     for preparation in verb.preparations(c) {
         let prepares = |request: &Request| {
@@ -229,46 +229,6 @@ async fn what_is_done_is_a_receipt_and_no_log_tells_a_secret() {
             for (name, value) in c.credentials {
                 assert!(!logged.contains(value), "{} {verb:?} logs `{name}`", c.provider);
             }
-        }
-    }
-}
-
-/// What a packet calls a file by: the provider's id of one that was put there, or our name of it.
-async fn file_ref(p: &dyn Provider, c: &Conformance) -> String {
-    if p.capabilities().files.delivery != FileDelivery::Upload {
-        return FileRef { file_id: 17, sha256: [7; 32] }.to_string();
-    }
-    let server = served(c, Verb::Upload, Verb::Upload.does(c)).await;
-    let (media_type, content) = (p.capabilities().files.media_types[0], Bytes::from_static(b"a signature"));
-    let account = c.account(&[], Some(server.uri()));
-    let (answer, _) = p.upload(&account, "signature", media_type, content, "act-0001").await;
-    answer.into_result().expect("it is taken").provider_file_ref
-}
-
-/// Each kind of evidence alone, as words or as a file. Whether the API knows the request is looked at before it is
-/// sent, as in every test: here are those that no other test makes.
-#[tokio::test]
-async fn every_kind_of_evidence_makes_a_request_that_the_api_takes() {
-    for c in every().filter(|c| !c.api.refused.is_empty()) {
-        let registry = registry(PATIENT_MS);
-        let p = &**registry.get(c.provider);
-        let file = file_ref(p, &c).await;
-        for verb in Verb::of(&c).filter(|verb| matches!(verb, Verb::Stage | Verb::Submit)) {
-            let server = served(&c, verb, verb.does(&c)).await;
-            let mut sent = 0;
-            for field in Field::ALL.iter().copied() {
-                let mut packet = Packet::default();
-                match field.kind() {
-                    FieldKind::Text => _ = packet.text.insert(field, "It was handed over.".to_owned()),
-                    FieldKind::File => _ = packet.files.insert(field, vec![file.clone()]),
-                }
-                if p.lint(&packet, verb == Verb::Submit).is_empty() {
-                    let account = c.account(&[], Some(server.uri()));
-                    let (answer, _) = call_with(p, &c, verb, &account, packet).await;
-                    sent += u32::from(matches!(answer, Answer::Receipt(())));
-                }
-            }
-            assert!(sent >= 10, "{} {verb:?}: only {sent} kinds", c.provider);
         }
     }
 }

@@ -5,6 +5,7 @@
 mod calls;
 mod deliveries;
 mod readings;
+mod requests;
 
 use std::sync::LazyLock;
 

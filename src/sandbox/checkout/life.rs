@@ -64,7 +64,7 @@ impl Desk<'_> {
         let status = order.status.as_deref().map_or(Ok(Status::EvidenceRequired), Status::parse)?;
         let ids = &mut self.office.ids;
         Ok(Dispute {
-            id: order.id.clone().unwrap_or_else(|| ids.next("dsp_", 26)),
+            id: order.id.clone().unwrap_or_else(|| ids.next("dsp_", 22)),
             payment_id: order.payment.clone().unwrap_or_else(|| ids.next("pay_", 26)),
             action_id: order.charge.clone().unwrap_or_else(|| ids.next("act_", 26)),
             reference: order.metadata.get("reference").cloned().unwrap_or_else(|| ids.next("order-", 6)),

@@ -159,16 +159,21 @@ impl Dispute {
 
     pub fn json(&self, url: &str) -> Value {
         let mut record = self.summary(url);
-        record["disputed_transactions"] = json!([{
+        // The list tells it, and the record does not (schemas `dispute_info` and `dispute`).
+        record.as_object_mut().and_then(|fields| fields.remove("dispute_state"));
+        let mut transaction = json!({
             "buyer_transaction_id": format!("B{}", self.transaction_id),
             "seller_transaction_id": self.transaction_id,
             "create_time": written(instant(self.created_at - 10 * 86_400)),
             "transaction_status": self.transaction_status,
             "gross_amount": self.money(self.amount),
-            "invoice_number": self.invoice_number,
             "buyer": { "name": "Sandbox Buyer" },
             "seller": { "merchant_id": "SANDBOXSELLER", "name": "Sandbox Shop" },
-        }]);
+        });
+        if let Some(number) = &self.invoice_number {
+            transaction["invoice_number"] = json!(number);
+        }
+        record["disputed_transactions"] = json!([transaction]);
         if let Some(code) = &self.external_reason_code {
             record["external_reason_code"] = json!(code);
         }

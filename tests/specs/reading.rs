@@ -84,10 +84,10 @@ pub fn parts(content_type: &str, body: &[u8], schema: &Value) -> Result<Value, S
         let (name, value) = part(&from[..end])?;
         rest = &from[end + 2 + line.len()..];
         match schema["properties"][&name]["type"] == "array" {
-            true => match read.entry(name).or_insert_with(|| json!([])) {
-                Value::Array(items) => items.push(value),
-                other => return Err(format!("{other} is no list")),
-            },
+            true => {
+                let items = read.entry(name).or_insert_with(|| json!([]));
+                items.as_array_mut().ok_or("a list is no list")?.push(value);
+            }
             false => {
                 if read.insert(name.clone(), value).is_some() {
                     return Err(format!("the part `{name}` stands twice"));

@@ -8,6 +8,8 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use tokio::sync::Semaphore;
+
 use super::Desk;
 use super::key::{Scope, Shown};
 use crate::config::ApiConfig;
@@ -57,26 +59,36 @@ pub enum Denied {
 type Key = (MerchantId, i64);
 
 /// How often each key may come. Only keys that are in use have an entry, so that nobody can fill the memory.
-pub(super) struct Gates(RateLimiter<Key, HashMapStateStore<Key>, DefaultClock>);
+pub(super) struct Gates {
+    pace: RateLimiter<Key, HashMapStateStore<Key>, DefaultClock>,
+    lookups: Semaphore,
+}
+
+/// So many keys are looked up at one time. Anybody can show one that is none, and the worker's connections come from
+/// the same pool.
+const LOOKUPS_MAX: usize = 4;
 
 impl Gates {
     pub fn new(config: &ApiConfig) -> Self {
         let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_minute(at_least_one(config.calls_per_minute))
             .allow_burst(at_least_one(config.calls_at_once));
-        Self(RateLimiter::hashmap(quota))
+        Self { pace: RateLimiter::hashmap(quota), lookups: Semaphore::new(LOOKUPS_MAX) }
     }
 
     fn pass(&self, key: Key) -> Result<(), Denied> {
-        let told = self.0.check_key(&key);
+        let told = self.pace.check_key(&key);
         told.map_err(|until| Denied::TooOften { after: until.wait_time_from(DefaultClock::default().now()) })
     }
 }
 
 pub(super) async fn authenticate(desk: &Desk, authorization: &str) -> Result<Caller, Denied> {
     let shown = Shown::read(authorization).ok_or(Denied::Unknown)?;
-    let mut conn = desk.pool.acquire().await?;
-    let held = api_keys::held(&mut conn, shown.merchant_id, shown.digest, desk.clock.now()).await?;
+    let held = {
+        let _room = desk.gates.lookups.acquire().await;
+        let mut conn = desk.pool.acquire().await?;
+        api_keys::held(&mut conn, shown.merchant_id, shown.digest, desk.clock.now()).await?
+    };
     let held = held.ok_or(Denied::Unknown)?;
     desk.gates.pass((shown.merchant_id, held.key_id))?;
     let scopes = held.scopes.iter().map(|word| word.parse()).collect::<Result<_, _>>();

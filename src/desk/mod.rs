@@ -192,7 +192,7 @@ impl Desk {
         told
     }
 
-    /// The caller's disputes, newest first, and where to go on: the id after which the next page begins.
+    /// The caller's disputes, from the highest id of ours, and where to go on: the id after which the next page begins.
     pub async fn list(
         &self,
         caller: &Caller,

@@ -136,11 +136,13 @@ fn stage_allows(case: &Case, dispute: &Dispute, kind: ActionKind, found: &mut Ve
 
 fn packet_may_leave(case: &Case, dispute: &Dispute, seen: &Look, found: &mut Vec<Obstacle>) {
     let packet = &seen.packet;
+    let mut uploading = false;
     for file in &case.pending_uploads {
         let refused = case
             .action(ActionKind::Upload, &file.file_id.to_string())
             .filter(|a| a.state == ActionState::Refused)
             .map(|a| a.note.clone().unwrap_or_default());
+        uploading |= refused.is_none();
         found.push(match refused {
             Some(note) => person(format!("the provider refused the file {}: {note}", file.name)),
             None => by_itself(format!("the file {} is being uploaded", file.name)),
@@ -156,7 +158,7 @@ fn packet_may_leave(case: &Case, dispute: &Dispute, seen: &Look, found: &mut Vec
     faults.extend(files::faults(case, packet));
     // Most providers say so themselves, with what they want instead.
     if packet.is_empty() && faults.is_empty() {
-        found.push(person("there is no evidence to send"));
+        faults.push("there is no evidence to send".into());
     }
     for (field, text) in &packet.text {
         if let Some(what) = find_card_or_ssn(text) {
@@ -169,7 +171,8 @@ fn packet_may_leave(case: &Case, dispute: &Dispute, seen: &Look, found: &mut Vec
             "the network charges a fee for a response here: acknowledge it with {how}"
         )));
     }
-    found.extend(faults.into_iter().map(person));
+    // What is missing may be what is on its way: nobody is asked before it is there.
+    found.extend(faults.into_iter().map(|fault| if uploading { by_itself(fault) } else { person(fault) }));
 }
 
 /// The provider said no to this before. Only an order given after that tries again.

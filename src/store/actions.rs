@@ -137,7 +137,7 @@ pub async fn mark_sent(
 ) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "update actions a
-         set state = 'sent', sent_at = $4, leased_until = $5, due_at = $5
+         set state = 'sent', sent_at = $4, leased_until = greatest(leased_until, $5), due_at = greatest(leased_until, $5)
          from merchants m
          where a.merchant_id = $1 and a.action_id = $2 and a.fence = $3 and a.leased_until > $4
              and a.state in ('wanted', 'sent', 'unknown')

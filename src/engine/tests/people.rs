@@ -171,7 +171,7 @@ fn an_upload_taken_back_by_an_order_is_wanted_again() {
         "provider down              | no cycle
          created respond_by 60h     | want stage_evidence; tell needs_person;
                                     | defend at -1d (at least one document is needed); wake -1d
-         upload slip.pdf            | want upload; tell needs_person;
+         upload slip.pdf            | want upload;
               | defend at -1d (the file slip.pdf is being uploaded, at least one document is needed); wake -1d
          order defend plain by ann  | cancel; want upload;
               | defend at -2d12h (the file slip.pdf is being uploaded, at least one document is needed); wake -1d",

@@ -111,6 +111,22 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_waited_for_until_it_is_too_late() {
+        let (page_at, respond_by) = (at(3_600), at(7_200));
+        for (asked_s, now_s, expected_s) in [
+            (600, 0, 600),
+            // A quarter of the way to the margin, then to the deadline; behind both it makes no difference.
+            (7_200, 0, 900),
+            (86_400, 3_600, 4_500),
+            (86_400, 7_199, 7_204),
+            (86_400, 7_200, 86_400),
+        ] {
+            let until = in_time(at(asked_s), page_at, respond_by, at(now_s));
+            assert_eq!(until, at(expected_s), "asked for {asked_s} at {now_s}");
+        }
+    }
+
+    #[test]
     fn a_call_is_repeated_only_once_it_cannot_be_on_its_way_any_more() {
         use ActionState::{Sent, Unknown};
         for (state, attempts, keyed, read_s, expected) in [

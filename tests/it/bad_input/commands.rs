@@ -183,6 +183,11 @@ fn a_mistake_in_the_configuration_is_told_with_its_place_and_what_would_be_right
             "[[account]]\nmerchant = \"acme\"\nprovider = \"stripe\"\nname = \"acme-fr\"\nvia = \"acme-eu\"\nprovider_account = \"acct_7\"\n[[account]]\nmerchant = \"acme\"\nprovider = \"stripe\"\nname = \"acme-de\"",
         ),
         connected(
+            "the same account, reached with a key of its own",
+            "[[account]]\nmerchant = \"acme\"\nprovider = \"stripe\"\nname = \"acme-de\"",
+            "[[account]]\nmerchant = \"acme\"\nprovider = \"stripe\"\nname = \"acme-fr\"\nprovider_account = \"acct_7\"\ncredentials = { api_key = \"file:secret\" }\nwebhook_secrets = [\"file:secret\"]\n[[account]]\nmerchant = \"acme\"\nprovider = \"stripe\"\nname = \"acme-de\"",
+        ),
+        connected(
             "via where nobody acts for another",
             "provider = \"stripe\"\nname = \"acme-de\"",
             "provider = \"razorpay\"\nname = \"acme-de\"",

@@ -158,6 +158,13 @@ async fn row_05_a_blank_or_unknown_outcome_is_quarantined_and_changes_nothing() 
     }
     assert_eq!(stage.deliveries("quarantined").await, 4);
     assert_eq!(stage.cycle(&dispute_ref).await.state, "open");
+    // Somebody hears of it, once: what the provider's record says is read all the same.
+    let told: Vec<(String, String)> =
+        sqlx::query_as("select severity, state from alerts where kind = 'webhook_not_understood'")
+            .fetch_all(&stage.db.pool)
+            .await
+            .unwrap();
+    assert_eq!(told, [("warning".to_owned(), "sent".to_owned())]);
 }
 
 #[tokio::test]

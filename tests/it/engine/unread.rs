@@ -15,8 +15,10 @@ use respondby::providers::{
     Reading, Record, Refusal, Uploaded, Verified,
 };
 use respondby::sandbox::{Change, ExtraWebhook, NewDispute, ProviderKind, WebhookFault, WebhookTrouble};
+use respondby::store::accounts::AccountDirectory;
 use respondby::store::evidence::{self, Form, NewEvidence};
 use respondby::store::files::{self, NewFile};
+use respondby::store::seal::SealingKey;
 use respondby::store::{actions, deliveries};
 use respondby::worker::{self, Backlog, Stepped};
 
@@ -736,4 +738,60 @@ async fn a_window_that_was_open_when_our_response_left_is_not_answered_a_second_
     assert_eq!(stage.status(&dispute_ref).await, "accepted");
     assert_eq!(stage.control.ledger().len(), 1, "{:?}", stage.control.ledger());
     stage.uphold().await;
+}
+
+#[tokio::test]
+async fn a_program_that_says_it_again_does_not_send_a_lost_call_again() {
+    let (mut stage, asked) = muted(&at_one(), &[Fate::LostBeforeEffect]).await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    stage.advance(hours(2)).await;
+    assert_eq!(stage.action(&dispute_ref, "accept").await, "unknown");
+    let defend = Command::Defend { template: Some("words".into()), reason: None, acknowledge_fee: false };
+    for command in [Command::Accept, defend] {
+        let order = stage.order(&dispute_ref, "api:till", command).await;
+        assert!(matches!(&order, Applied::Refused(why) if why.contains("a person has to look")), "{order:?}");
+    }
+    stage.advance(hours(1)).await;
+    assert_eq!(calls(&asked), ["accept"]);
+    assert_eq!(page(&stage, "call_lost").await.2, "sent", "whoever is paged is still asked to look");
+}
+
+#[tokio::test]
+async fn an_action_whose_account_is_away_stays_what_it_was() {
+    let (mut stage, asked) = muted(&at_one(), &[Fate::LostBeforeEffect]).await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    stage.advance(hours(2)).await;
+    sqlx::query("update actions set due_at = $1 where kind = 'accept'")
+        .bind(stage.clock.now())
+        .execute(&stage.db.pool)
+        .await
+        .unwrap();
+    let mut shop = stage.engine.shop.clone();
+    shop.accounts = AccountDirectory::new(SealingKey::generate());
+    worker::act(&shop).await.unwrap();
+    assert_eq!(stage.action(&dispute_ref, "accept").await, "unknown", "it may have been sent");
+    // Back again, the call is not made anew.
+    stage.advance(hours(1)).await;
+    assert_eq!(calls(&asked), ["accept"]);
+}
+
+#[tokio::test]
+async fn a_webhook_that_nobody_understands_pages_where_it_may_be_all_there_is() {
+    let (mut stage, _) = muted(RULES, &[]).await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    let odd = ExtraWebhook {
+        body: Some(r#"{"id":"evt_odd","object":"event","type":"charge.dispute.closed","created":1,"data":{"object":{"object":"dispute"}}}"#.into()),
+        ..ExtraWebhook::new(STRIPE)
+    };
+    stage.control.send_extra(&odd).unwrap();
+    stage.settle().await;
+    assert_eq!(stage.deliveries("quarantined").await, 1);
+    let pages: Vec<String> = sqlx::query_scalar(
+        "select state from alerts where kind = 'webhook_not_understood' and severity = 'page'",
+    )
+    .fetch_all(&stage.db.pool)
+    .await
+    .unwrap();
+    assert_eq!(pages, ["sent"]);
+    assert_eq!(stage.cycle(&dispute_ref).await.state, "open");
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use respondby::grpc::proto::types::DisputeStatus;
 use tonic::Code;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
@@ -110,18 +111,33 @@ async fn a_request_s_id_comes_back_and_one_without_gets_one() {
     assert_eq!(refused.metadata().get("x-request-id").unwrap().len(), 36);
 }
 
+/// Writes a certificate for `localhost` and its key there, and returns that of the authority that signed it.
+fn certified(folder: &Path) -> String {
+    let authority_key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&authority_key).unwrap();
+    let issuer = Issuer::new(params, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    std::fs::write(folder.join("certificate.pem"), certificate.pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+    authority.pem()
+}
+
 #[tokio::test]
 async fn with_a_certificate_calls_are_encrypted_and_nothing_else_is_answered() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/grpc/tls");
-    let pem = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let authority = certified(folder.path());
     let lines = format!(
         "tls_certificate = \"{0}/certificate.pem\"\ntls_key = \"file:{0}/key.pem\"\n",
-        folder.display()
+        folder.path().display()
     );
     let mut stage = stage(&lines).await;
     let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
     let plain = Program::of(&stage, "acme", "till", READ).await;
-    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem("authority.pem")));
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
     let endpoint = Endpoint::from_shared(format!("https://localhost:{}", address(&stage).port())).unwrap();
     let trusting = endpoint.clone().tls_config(tls.domain_name("localhost")).unwrap();
     let program = Program { channel: trusting.connect().await.unwrap(), ..plain.clone() };

@@ -72,9 +72,11 @@ fn operation(call: Call) -> Value {
 const fn words(call: Call) -> (&'static str, &'static str, &'static str) {
     match call {
         Call::Document => ("document", "This document", "Nobody is asked for a key."),
-        Call::List => {
-            ("listDisputes", "The merchant's disputes, newest first", "A page, and where the next begins.")
-        }
+        Call::List => (
+            "listDisputes",
+            "The merchant's disputes, from the highest id",
+            "A page, and where the next begins.",
+        ),
         Call::Show => ("showDispute", "One dispute", "With its cycles, actions and evidence."),
         Call::Defend => (
             "defendDispute",

@@ -226,12 +226,27 @@ fn plain(text: &Option<String>) -> Option<String> {
 fn amount(item: &wire::Item) -> Result<Money, Puzzle> {
     let amount = item.amount.as_ref().ok_or("`amount` is missing")?;
     let value = amount.value.ok_or("`amount.value` is missing")?;
-    if !(0..=wire::AMOUNT_MINOR_MAX).contains(&value) {
-        return Err(format!("`amount.value` is {value}: minor units from 0 to 10^15 are expected"));
-    }
     let currency = amount.currency.as_deref().unwrap_or_default();
     let currency = Currency::parse(currency).map_err(|e| format!("`amount.currency`: {e}"))?;
-    Ok(Money::new(value, currency))
+    let minor = minor(value, currency)?;
+    if !(0..=wire::AMOUNT_MINOR_MAX).contains(&minor) {
+        return Err(format!("`amount.value` is {value}: minor units from 0 to 10^15 are expected"));
+    }
+    Ok(Money::new(minor, currency))
+}
+
+/// ISO's minor units. Adyen counts four currencies in other ones (docs.adyen.com, "Currency codes and minor units").
+fn minor(value: i64, currency: Currency) -> Result<i64, Puzzle> {
+    match currency.as_str() {
+        // Hundredths, which ISO does not have.
+        "CLP" | "ISK" if value % 100 == 0 => Ok(value / 100),
+        "CLP" | "ISK" => Err(format!(
+            "`amount.value` is {value}: Adyen counts {currency} in hundredths, and this is no whole number"
+        )),
+        // Whole units, which are a hundred of ISO's.
+        "CVE" | "IDR" => Ok(value.saturating_mul(100)),
+        _ => Ok(value),
+    }
 }
 
 fn respond_by(item: &wire::Item, status: Status, as_of: DateTime<Utc>) -> Result<RespondBy, Puzzle> {

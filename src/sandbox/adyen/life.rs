@@ -10,7 +10,7 @@ use super::super::office::{Plan, Timer, instant};
 use super::super::orders::{Change, NewDispute};
 use super::super::outbox::Draft;
 use super::Desk;
-use super::record::{Dispute, Stage, State, envelope};
+use super::record::{Dispute, Stage, State, envelope, told_value};
 
 /// Days that the made-up deadline leaves (Visa's, at Adyen).
 const WINDOW_DAYS: i64 = 18;
@@ -53,6 +53,11 @@ impl Desk<'_> {
             None => DEBIT_AFTER_S,
             Some(value) => value.as_i64().ok_or_else(|| anyhow::anyhow!("`debit_after_s` is {value}"))?,
         };
+        let amount = order.amount.unwrap_or(4_900);
+        let currency = order.currency.clone().unwrap_or_else(|| "EUR".to_owned()).to_ascii_uppercase();
+        if told_value(amount, &currency).is_none() {
+            anyhow::bail!("Adyen cannot count {amount} minor units of {currency}: it has whole ones only");
+        }
         let reference = |given: &Option<String>, made: String| given.clone().unwrap_or(made);
         let (id, payment) = (self.next_reference("dispute"), self.next_reference("payment"));
         Ok(Dispute {
@@ -61,8 +66,8 @@ impl Desk<'_> {
             n: self.office.count(),
             payment: reference(&order.payment, payment),
             merchant_reference: reference(&order.charge, format!("order-{created}")),
-            amount: order.amount.unwrap_or(4_900),
-            currency: order.currency.clone().unwrap_or_else(|| "EUR".to_owned()).to_ascii_uppercase(),
+            amount,
+            currency,
             scheme: order.network.clone().unwrap_or_else(|| "visa".to_owned()),
             reason_code: order.network_reason_code.clone().unwrap_or_else(|| "13.1".to_owned()),
             reason: reference(&order.reason, "Merchandise or services not received".to_owned()),

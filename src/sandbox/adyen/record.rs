@@ -104,6 +104,7 @@ pub(super) struct Dispute {
     pub n: u64,
     pub payment: String,
     pub merchant_reference: String,
+    /// In ISO's minor units, as orders count.
     pub amount: i64,
     pub currency: String,
     /// `visa`, `mc` …
@@ -134,11 +135,16 @@ impl Dispute {
             "originalReference": self.payment,
             "stage": self.stage.as_str(),
             "disputeStatus": self.state.word(self.stage),
-            "amount": { "value": self.amount, "currency": self.currency },
+            "amount": self.told_amount(),
             "defendable": self.defendable && self.state == State::Open,
             "defensePeriodEndsAt": self.respond_by.map(|at| dated(instant(at))),
             "documents": self.documents,
         })
+    }
+
+    fn told_amount(&self) -> Value {
+        let value = told_value(self.amount, &self.currency);
+        json!({ "currency": self.currency, "value": value })
     }
 
     /// The item of a webhook, without its signature.
@@ -169,7 +175,7 @@ impl Dispute {
         }
         json!({
             "additionalData": additional,
-            "amount": { "currency": self.currency, "value": self.amount },
+            "amount": self.told_amount(),
             "eventCode": code,
             "eventDate": dated(at),
             "merchantAccountCode": merchant_account,
@@ -180,6 +186,16 @@ impl Dispute {
             "reason": self.reason,
             "success": "true",
         })
+    }
+}
+
+/// An amount of ISO's minor units in Adyen's, which are others for four currencies (docs.adyen.com, "Currency codes
+/// and minor units"); none for what Adyen cannot count.
+pub(super) fn told_value(minor: i64, currency: &str) -> Option<i64> {
+    match currency {
+        "CLP" | "ISK" => minor.checked_mul(100),
+        "CVE" | "IDR" => (minor % 100 == 0).then_some(minor / 100),
+        _ => Some(minor),
     }
 }
 

@@ -266,6 +266,27 @@ async fn webhooks_are_signed_item_by_item_and_come_with_the_password() {
     assert_eq!(item["additionalData"]["defensePeriodEndsAt"], "2026-03-20T12:00:00+02:00");
 }
 
+/// Adyen's units differ from ISO's for four currencies; orders and views count in ISO's.
+#[tokio::test]
+async fn amounts_are_told_in_the_units_that_adyen_counts_in() {
+    let bench = Bench::new().await;
+    for (code, minor, value) in
+        [("CLP", 4_900, 490_000), ("ISK", 4_900, 490_000), ("IDR", 490_000, 4_900), ("CVE", 490_000, 4_900)]
+    {
+        let order = NewDispute { currency: Some(code.to_owned()), amount: Some(minor), ..open() };
+        let id = bench.create(order);
+        let item =
+            bench.delivered().await.remove(0).json()["notificationItems"][0]["NotificationRequestItem"]
+                .clone();
+        assert_eq!(item["amount"], json!({ "currency": code, "value": value }));
+        let view = bench.control.dispute(&id).unwrap();
+        assert_eq!((view.amount_minor, &view.record["amount"]["value"]), (minor, &json!(value)));
+    }
+    let part = NewDispute { currency: Some("IDR".to_owned()), amount: Some(4_950), ..open() };
+    let told = bench.control.create(&part).unwrap_err().to_string();
+    assert!(told.contains("4950") && told.contains("IDR"), "{told}");
+}
+
 #[tokio::test]
 async fn a_warning_of_fraud_and_a_payment_without_a_status_are_told_so() {
     let bench = Bench::new().await;

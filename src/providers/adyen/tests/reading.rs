@@ -128,6 +128,36 @@ fn documents_that_are_there_before_the_defence_are_staged_evidence() {
 }
 
 #[test]
+fn amounts_are_read_in_the_units_that_adyen_counts_in() {
+    let noc = fixture!("notification_of_chargeback");
+    let told = |value: i64, code: &str| {
+        let amount = format!(r#""amount":{{"currency":"{code}","value":{value}}}"#);
+        with(noc, r#""amount":{"currency":"EUR","value":4900}"#, &amount)
+    };
+    let rows = [
+        ("CLP", 490_000, "4,900 CLP"),
+        ("ISK", 490_000, "4,900 ISK"),
+        ("IDR", 4_900, "4,900.00 IDR"),
+        ("CVE", 4_900, "4,900.00 CVE"),
+        ("clp", 100, "1 CLP"),
+        ("EUR", 4_900, "49.00 EUR"),
+        ("JPY", 4_900, "4,900 JPY"),
+        ("KWD", 4_900, "4.900 KWD"),
+    ];
+    for (code, value, amount) in rows {
+        assert_eq!(dispute(&told(value, code)).amount.to_string(), amount, "{code} {value}");
+    }
+    for (code, value) in [("CLP", 4_950), ("ISK", 1), ("CLP", 99)] {
+        let what = puzzle(&told(value, code));
+        assert!(what.contains(&format!("`amount.value` is {value}")) && what.contains(code), "{what}");
+    }
+    for (code, value) in [("IDR", 1_000_000_000_000_000), ("CVE", 10_000_000_000_001)] {
+        assert!(puzzle(&told(value, code)).contains("from 0 to 10^15"), "{code} {value}");
+    }
+    assert_eq!(dispute(&told(10_000_000_000_000, "IDR")).amount.minor, 1_000_000_000_000_000);
+}
+
+#[test]
 fn deadlines_are_instants_and_absurd_ones_are_not_believed() {
     let noc = fixture!("notification_of_chargeback");
     let told = |text: &str| dispute(&with(noc, "2026-03-20T09:15:30+01:00", text)).respond_by;

@@ -8,6 +8,7 @@ use super::stub::{Reply, Stub};
 use super::wire::{bytes, message, number};
 use super::{DISPUTE, account, now, prism};
 use crate::dispute::Source;
+use crate::providers::adyen::Adyen;
 use crate::providers::conformance::Conformance;
 use crate::providers::stripe::Stripe;
 use crate::providers::{Account, Delivery, Folder, Kept, Provider, ProviderName, Reading, Refusal};
@@ -129,6 +130,19 @@ async fn nothing_that_prism_did_not_vouch_for_is_taken() {
     assert!(p.verify(of_novalnet(), &rotated, now()).is_err());
     let without = Account { webhook_secrets: Vec::new(), ..account };
     assert_eq!(p.verify(of_novalnet(), &without, now()).unwrap_err(), Refusal::NoSecret);
+}
+
+#[test]
+fn adyen_behind_prism_counts_as_adyen_does() {
+    let native = Adyen::described();
+    let opened = native.webhooks.iter().find(|w| w.name == "notification of chargeback").unwrap();
+    let from = r#""amount":{"currency":"EUR","value":4900}"#;
+    assert!(opened.body.contains(from));
+    let body = opened.body.replace(from, r#""amount":{"currency":"CLP","value":490000}"#);
+    let kept = Kept { source: Source::Webhook, body: body.as_bytes(), as_of: now() };
+    let reading = prism("stub").events(&kept);
+    let Reading::Events(events) = &reading else { panic!("{reading:?}") };
+    assert_eq!(events[0].snapshot().unwrap().amount.to_string(), "4,900 CLP");
 }
 
 #[tokio::test]

@@ -83,7 +83,8 @@ fn second_round(all: &mut Vec<Scene>) {
     ]);
 }
 
-/// The one webhook that would confirm the defence is lost for good, and there is nothing to read: the margin pages.
+/// The webhooks that would tell of the documents and confirm the defence are lost for good, and there is nothing to
+/// read: the margin pages.
 fn silence(all: &mut Vec<Scene>) {
     let fault = WebhookFault {
         provider: ADYEN,
@@ -91,7 +92,7 @@ fn silence(all: &mut Vec<Scene>) {
         event_type: Some("INFORMATION_SUPPLIED".to_owned()),
         dispute: None,
         trouble: WebhookTrouble::Drop,
-        turns: Turns::next(1),
+        turns: Turns::always(),
     };
     all.extend([
         says(22 * DAY + 5 * HOUR, "nothing can be read at Adyen, and the next confirmation is lost"),

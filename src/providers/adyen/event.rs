@@ -187,7 +187,8 @@ fn snapshot(
         // The earliest news of a dispute is the nearest to its opening that Adyen tells.
         opened_at: as_of,
         submissions: 0,
-        evidence_staged: code == EventCode::InformationSupplied && meaning.status == Status::NeedsResponse,
+        // Told of by an event that says nothing else, and so changes nothing.
+        evidence_staged: false,
         past_due: false,
         fee_required: false,
         refunded: false,

@@ -112,8 +112,8 @@ impl EventCode {
                 Withdrawn,
                 sense(Chargeback, NeedsResponse, &[UnderReview, Expired, Accepted, Lost, Won]),
             ),
-            // Documents may be there before the defence is.
-            EventCode::InformationSupplied => sense(Chargeback, UnderReview, &[NeedsResponse]),
+            // Without its word it may tell of documents alone: see `meaning`.
+            EventCode::InformationSupplied => sense(Chargeback, UnderReview, &[]),
             EventCode::DisputeDefensePeriodEnded => {
                 sense(Chargeback, Lost, &[UnderReview, Expired, Accepted])
             }
@@ -151,6 +151,12 @@ impl EventCode {
         let contradiction =
             |word: Word| Err(format!("`disputeStatus` is `{word}`, which `{self}` contradicts"));
         let status = match word {
+            // Documents are there, and the defence is not or may not be: nothing has moved. Read as a question it would
+            // open the first stage again under a later one, of which the event says nothing.
+            Some(Word::Undefended | Word::Unresponded) if self == EventCode::InformationSupplied => {
+                return Ok(None);
+            }
+            None if self == EventCode::InformationSupplied && !auto_defended => return Ok(None),
             // The period has ended, so that nobody can answer any more.
             Some(Word::Undefended | Word::Unresponded) if self == EventCode::DisputeDefensePeriodEnded => {
                 Status::Expired

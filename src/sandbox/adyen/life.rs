@@ -2,6 +2,8 @@
 //! accepted or lapses, the bank takes the defence or charges back a second time, pre-arbitration and arbitration
 //! follow. Every event of a dispute has its reference, and each is told by one webhook.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -118,6 +120,12 @@ impl Desk<'_> {
         let ends = respond_by.saturating_add(1).saturating_add(dispute.plan.lapse_grace_s);
         let timer = Timer::Lapse { provider: self.book.kind, dispute: id.to_owned() };
         self.office.set_timer(instant(ends), timer);
+    }
+
+    /// Documents are there, which is told before any defence. The state has been checked.
+    pub(super) fn supply(&mut self, at: DateTime<Utc>, id: &str, documents: BTreeMap<String, usize>) {
+        self.edit(id, |d| d.documents.extend(documents));
+        self.tell(at, id, "INFORMATION_SUPPLIED");
     }
 
     /// Sends the defence to the bank. The state has been checked.

@@ -158,7 +158,7 @@ fn effect(desk: &mut Desk<'_>, call: &Call) -> Result<Reply, Refusal> {
         Route::Supply => {
             may_act(dispute, call.at)?;
             let documents = defence::read_documents(dispute, &call.body)?;
-            desk.edit(&call.dispute, |d| d.documents.extend(documents));
+            desk.supply(call.at, &call.dispute, documents);
             done()
         }
         Route::Delete => {

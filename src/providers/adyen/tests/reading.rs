@@ -118,13 +118,29 @@ fn what_cannot_be_defended_is_told_and_what_adyen_defended_is_answered() {
     }
 }
 
+/// The event does not say at which stage it stands: read as a question, it would end the cycle of a later stage and
+/// open another one at the first.
 #[test]
-fn documents_that_are_there_before_the_defence_are_staged_evidence() {
+fn documents_that_are_there_before_the_defence_change_nothing() {
+    let pending = r#""disputeStatus":"Pending""#;
     let supplied = fixture!("information_supplied");
-    let early = dispute(&with(supplied, r#""disputeStatus":"Pending""#, r#""disputeStatus":"Undefended""#));
-    assert_eq!((early.status, early.evidence_staged), (Status::NeedsResponse, true));
+    let asked = fixture!("information_supplied_to_inquiry");
+    let wordless = with(supplied, &format!("{pending},"), "");
+    for body in [
+        with(supplied, pending, r#""disputeStatus":"Undefended""#),
+        with(asked, r#""disputeStatus":"Responded""#, r#""disputeStatus":"Unresponded""#),
+        wordless.clone(),
+        with(supplied, pending, r#""autoDefended":"false""#),
+        with(asked, r#""disputeStatus":"Responded","#, ""),
+    ] {
+        let reading = read(Source::Webhook, &body);
+        let Reading::NotOurs { what } = reading else { panic!("{body}: {reading:?}") };
+        assert!(what.starts_with("INFORMATION_SUPPLIED of ") && what.ends_with("changes nothing"), "{what}");
+    }
     let defended = dispute(supplied);
     assert_eq!((defended.status, defended.evidence_staged), (Status::UnderReview, false));
+    let by_adyen = with(supplied, pending, r#""autoDefended":"true""#);
+    assert_eq!(dispute(&by_adyen).status, Status::UnderReview);
 }
 
 #[test]

@@ -42,11 +42,20 @@ impl<'a> Terms<'a> {
         Ok(Self { connector, service, form, spelling })
     }
 
-    /// Whether SubmitEvidence changes nothing that cannot be changed again. It does for Adyen, where documents are
-    /// supplied and the defence is a call of its own; of other connectors that is not known, and one that was seen
-    /// submits with it.
-    fn supplies(&self) -> bool {
-        self.connector == "adyen"
+    /// Whether SubmitEvidence hands the documents over and does no more. It does for Adyen, where they can be
+    /// supplied again and the defence is a call of its own. Of other connectors that is not known, and one that was
+    /// seen (Stripe's branch) drops the bytes without a word and submits for good: neither the documents nor a
+    /// defence that has none may go there.
+    fn supplies(&self) -> Result<(), String> {
+        if self.connector == "adyen" {
+            return Ok(());
+        }
+        let connector = self.connector;
+        Err(format!(
+            "it is not known that Prism hands documents over to {connector}, and one that does not get them would be \
+             told a defence without evidence, for good. Answer the dispute in {connector}'s dashboard, and give the \
+             account the provider's own name instead of `prism` where respondby speaks to it itself"
+        ))
     }
 }
 
@@ -87,6 +96,7 @@ impl Api {
         key: &str,
     ) -> Called<Record> {
         let ready = terms(account, dispute_ref).and_then(|terms| {
+            terms.supplies()?;
             let code = reason::code(sending.packet.defence_reason.as_deref(), terms.spelling)?;
             Ok((terms, code, evidence::submission(sending)?))
         });
@@ -94,8 +104,9 @@ impl Api {
             Ok(ready) => ready,
             Err(why) => return refused_unsent(why),
         };
-        let safety = if terms.supplies() { Safety::Repeatable } else { Safety::Irreversible };
-        let (supplied, mut logs) = self.send(account, terms, dispute_ref, documents, safety, key).await;
+        // Only where supplying twice does no harm: what follows may be a reason to do it all again.
+        let (supplied, mut logs) =
+            self.send(account, terms, dispute_ref, documents, Safety::Repeatable, key).await;
         match supplied {
             Answer::Receipt(_) => {}
             Answer::Retry { .. } | Answer::Refused { .. } | Answer::Unknown { .. } => {

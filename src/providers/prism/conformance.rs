@@ -4,19 +4,24 @@
 use std::collections::BTreeMap;
 
 use crate::evidence::{Field, FileRef, Packet};
-use crate::providers::conformance::{ApiAnswers, Conformance};
-use crate::providers::stripe::Stripe;
+use crate::providers::adyen::Adyen;
+use crate::providers::conformance::{ApiAnswers, Conformance, Preparation};
 use crate::providers::{Folder, ProviderName};
 
 pub fn conformance() -> Conformance {
     Conformance {
         provider: ProviderName::Prism,
-        credentials: &[("connector", "stripe"), ("api_key", "sk_live_Zw81"), ("reason_codes", "upper")],
+        credentials: &[
+            ("connector", "adyen"),
+            ("api_key", "AQEp-Zw81"),
+            ("merchant_account", "NordlichtHamburg"),
+            ("reason_codes", "upper"),
+        ],
         api: ApiAnswers {
             dispute_ref: "QX7TWPM4KJ9R2C8V",
             packet,
             before_each: &[],
-            before_submission: &[],
+            before_submission: &[Preparation { method: "gRPC", path: "SubmitEvidence", answer: "" }],
             before_acceptance: &[],
             within_list: &[],
             fetched: "",
@@ -28,7 +33,9 @@ pub fn conformance() -> Conformance {
             uploaded: "",
             refused: "",
         },
-        ..Stripe::described()
+        // Behind Prism a webhook has its signatures alone.
+        sign: |_, _, _| Vec::new(),
+        ..Adyen::described()
     }
 }
 

@@ -318,11 +318,27 @@ async fn a_defence_waits_for_its_documents_to_be_taken() {
         assert_eq!(answer.word(), word, "{what}: {answer:?}");
         assert_eq!(stub.calls().len(), 1, "{what}: no defence without its documents");
     }
-    // Of another connector it is not known, and one submits with the documents.
-    let stub = Stub::answering([failed(13, connector(500))]).await;
-    let told = [("connector", "stripe"), ("api_key", "sk_live_6Q")];
-    let (answer, _) = submit(&prism("stub"), &account(&told, &stub.address)).await;
-    assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+}
+
+/// One connector submits with SubmitEvidence and drops the bytes: a defence without evidence, for good. Where that
+/// is not known to be otherwise nothing is sent, neither the documents nor a defence that has none.
+#[tokio::test]
+async fn no_defence_goes_to_a_connector_that_may_drop_its_documents() {
+    let stub = Stub::answering([Reply::Message(supplied(5)), failed(8, connector(429))]).await;
+    for connector in ["stripe", "razorpay", "novalnet"] {
+        let told = [("connector", connector), ("api_key", "sk_live_6Q")];
+        let account = account(&told, &stub.address);
+        let (answer, logs) = submit(&prism("stub"), &account).await;
+        let Answer::Refused { status: 0, reason, .. } = answer else { panic!("{answer:?}") };
+        for word in [connector, "nothing was sent", "documents", "dashboard"] {
+            assert!(reason.contains(word), "{word}: {reason}");
+        }
+        assert!(logs.is_empty());
+        let bare = packet(&[]);
+        let (answer, logs) = prism("stub").submit(&account, DISPUTE, Sending::of(&bare), "act-0001").await;
+        assert!(matches!(answer, Answer::Refused { status: 0, .. }) && logs.is_empty(), "{answer:?}");
+    }
+    assert!(stub.calls().is_empty());
 }
 
 #[tokio::test]

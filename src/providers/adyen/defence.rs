@@ -102,15 +102,22 @@ pub fn defence(sending: Sending<'_>, offered: &[DefenseReason], complete: bool) 
         content: &document.content,
     });
     let mut places = Places::of(reason);
+    let mut strange = Vec::new();
     for piece in pieces {
         unfit(&piece)?;
-        places.give(&piece)?;
+        if !places.give_fitting(&piece) {
+            strange.push(piece);
+        }
+    }
+    // Last, so that none of them takes a type that another one suits.
+    for piece in strange {
+        places.give_any(&piece)?;
     }
     let mut words_left_out = false;
     if let Some(content) = &letter {
         let piece = Piece { name: "the letter", hints: &[ANY_TYPE], media_type: capability::PDF, content };
         unfit(&piece)?;
-        words_left_out = places.give(&piece).is_err();
+        words_left_out = !places.give_fitting(&piece) && places.give_any(&piece).is_err();
     }
     if complete {
         places.check_complete(&reason.defense_reason_code)?;
@@ -119,7 +126,8 @@ pub fn defence(sending: Sending<'_>, offered: &[DefenseReason], complete: bool) 
     Ok(Defence { reason_code: reason.defense_reason_code.clone(), documents, words_left_out })
 }
 
-/// The reason that the rule names, in our words or Adyen's; else the one that takes anything; else the only one.
+/// The reason that the rule names, in our words or Adyen's; else the one that takes anything. The only one of all is
+/// picked where the rule names none: it may say something else than what the rule wants said.
 fn pick<'o>(wanted: Option<&str>, offered: &'o [DefenseReason]) -> Result<&'o DefenseReason, String> {
     let by_code = |code: &str| offered.iter().find(|r| plain(&r.defense_reason_code) == plain(code));
     let ours = wanted.and_then(|w| REASONS.iter().find(|(name, _)| *name == w)).map(|(_, codes)| *codes);
@@ -127,7 +135,7 @@ fn pick<'o>(wanted: Option<&str>, offered: &'o [DefenseReason]) -> Result<&'o De
         .and_then(by_code)
         .or_else(|| ours.and_then(|codes| codes.iter().find_map(|code| by_code(code))))
         .or_else(|| by_code(ANY_REASON))
-        .or_else(|| offered.first().filter(|_| offered.len() == 1));
+        .or_else(|| offered.first().filter(|_| offered.len() == 1 && wanted.is_none()));
     found.ok_or_else(|| match offered {
         [] => "Adyen offers no reason to defend this dispute with".to_owned(),
         _ => {
@@ -148,62 +156,82 @@ fn plain(code: &str) -> String {
 
 /// The types of a reason, each given once: a second document of a type would replace the first.
 struct Places<'r> {
+    all: &'r [DocumentType],
     free: Vec<&'r DocumentType>,
     given: Vec<DefenseDocument>,
-    /// Types that the reason has, for what is said when there are too few.
-    all: usize,
 }
 
 impl<'r> Places<'r> {
     fn of(reason: &'r DefenseReason) -> Self {
-        let mut free: Vec<&DocumentType> = reason.defense_document_types.iter().collect();
+        let all = &reason.defense_document_types[..];
+        let mut free: Vec<&DocumentType> = all.iter().collect();
         free.sort_by_key(|t| urgency(&t.requirement_level));
-        Self { all: free.len(), free, given: Vec::new() }
+        Self { all, free, given: Vec::new() }
     }
 
-    fn give(&mut self, piece: &Piece<'_>) -> Result<(), String> {
+    /// Whether a type was free that suits it.
+    fn give_fitting(&mut self, piece: &Piece<'_>) -> bool {
         let suits =
             |t: &&DocumentType, hint: &str| plain(&t.defense_document_type_code).contains(&plain(hint));
-        let by_hint = piece.hints.iter().find_map(|hint| self.free.iter().position(|t| suits(t, hint)));
-        let Some(at) = by_hint.or_else(|| (!self.free.is_empty()).then_some(0)) else {
-            return Err(format!(
-                "Adyen takes {} documents for this reason, one of each type, and there is none left for `{}`: \
-                 merge files into one",
-                self.all, piece.name
-            ));
-        };
+        let at = piece.hints.iter().find_map(|hint| self.free.iter().position(|t| suits(t, hint)));
+        at.map(|at| self.give(at, piece)).is_some()
+    }
+
+    /// Under the type that takes anything, else under one that nothing depends on: a proof that it is not would
+    /// satisfy what the reason requires.
+    fn give_any(&mut self, piece: &Piece<'_>) -> Result<(), String> {
+        let takes_anything = |t: &&DocumentType| t.defense_document_type_code == ANY_TYPE;
+        let nothing_depends =
+            |t: &&DocumentType| matches!(t.requirement_level.as_str(), "Optional" | "AlternativeRequired");
+        let at = self.free.iter().position(takes_anything);
+        match at.or_else(|| self.free.iter().position(nothing_depends)) {
+            Some(at) => {
+                self.give(at, piece);
+                Ok(())
+            }
+            None => Err(format!(
+                "Adyen takes one document of each of {} for this reason, and no type is left that `{}` suits: merge \
+                 files into one, or put it into a field that fits",
+                names(self.all),
+                piece.name
+            )),
+        }
+    }
+
+    fn give(&mut self, at: usize, piece: &Piece<'_>) {
         let kind = self.free.remove(at);
         self.given.push(DefenseDocument {
             defense_document_type_code: kind.defense_document_type_code.clone(),
             content_type: piece.media_type.to_owned(),
             content: STANDARD.encode(piece.content),
         });
-        Ok(())
     }
 
     fn check_complete(&self, reason_code: &str) -> Result<(), String> {
-        let lacking = |level: &str| {
-            self.free.iter().filter(|t| t.requirement_level == level && !t.available).collect::<Vec<_>>()
+        let of = |level: &'static str| self.all.iter().filter(move |t| t.requirement_level == level);
+        let is_there = |t: &&DocumentType| {
+            let is_given = |d: &DefenseDocument| d.defense_document_type_code == t.defense_document_type_code;
+            t.available || self.given.iter().any(is_given)
         };
-        let names = |types: &[&&DocumentType]| {
-            types.iter().map(|t| wire::clean(&t.defense_document_type_code)).collect::<Vec<_>>().join(", ")
-        };
-        let required = lacking("Required");
-        if !required.is_empty() {
-            let names = names(&required);
+        if of("Required").any(|t| !is_there(&t)) {
+            let names = names(of("Required").filter(|t| !is_there(t)));
             return Err(format!(
                 "`{reason_code}` needs a document of each type, and there is none for {names}"
             ));
         }
-        let (groups, given) = (lacking("OneOrMore"), &self.given);
-        if given.is_empty() && !groups.is_empty() {
-            return Err(format!("`{reason_code}` needs a document of one of {}", names(&groups)));
+        if of("OneOrMore").count() > 0 && !of("OneOrMore").any(|t| is_there(&t)) {
+            return Err(format!("`{reason_code}` needs a document of one of {}", names(of("OneOrMore"))));
         }
-        match given.is_empty() && self.free.iter().all(|t| !t.available) {
+        match self.given.is_empty() && self.all.iter().all(|t| !t.available) {
             true => Err("Adyen takes no defence without a document: add at least one file".to_owned()),
             false => Ok(()),
         }
     }
+}
+
+fn names<'t>(types: impl IntoIterator<Item = &'t DocumentType>) -> String {
+    let names = types.into_iter().map(|t| wire::clean(&t.defense_document_type_code));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// What is required gets a document before what is welcome.

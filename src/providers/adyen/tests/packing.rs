@@ -14,11 +14,16 @@ fn offered() -> Vec<DefenseReason> {
     serde_json::from_str::<Answered>(fixture!("reasons")).unwrap().defense_reasons
 }
 
-/// One reason with these types, `name!` for one that is required.
+/// One reason with these types: `name!` is required, of all `name+` one is, `name~` is the generic one.
 fn only(code: &str, types: &[&str]) -> Vec<DefenseReason> {
     let one = |name: &&str| {
-        let level = if name.ends_with('!') { "Required" } else { "Optional" };
-        let name = name.trim_end_matches('!');
+        let level = match name.chars().last() {
+            Some('!') => "Required",
+            Some('+') => "OneOrMore",
+            Some('~') => "AlternativeRequired",
+            _ => "Optional",
+        };
+        let name = name.trim_end_matches(['!', '+', '~']);
         serde_json::json!({"defenseDocumentTypeCode": name, "requirementLevel": level, "available": false})
     };
     let types: Vec<_> = types.iter().map(one).collect();
@@ -67,9 +72,9 @@ fn the_reason_is_named_in_our_words_or_adyens_and_otherwise_the_one_that_takes_a
         let defence = pack(&packet, &[pdf(Field::ShippingDocumentation)], &offered()).unwrap();
         assert_eq!(defence.reason_code, wanted, "{named:?}");
     }
-    let single = only("AirlineFlightProvided", &["FlightTicket!"]);
-    let defence = pack(&packet(Some("anything"), &[]), &[pdf(Field::Receipt)], &single).unwrap();
-    assert_eq!(defence.reason_code, "AirlineFlightProvided", "the only one");
+    let single = only("GoodsNotReturned", &["TIDorInvoice!"]);
+    let defence = pack(&packet(None, &[]), &[pdf(Field::Receipt)], &single).unwrap();
+    assert_eq!(defence.reason_code, "GoodsNotReturned", "the only one, and none was wanted");
 }
 
 #[test]
@@ -84,6 +89,13 @@ fn without_a_reason_that_fits_a_person_is_told_which_there_are() {
     );
     let told = pack(&packet(Some("credit_issued"), &[]), &[pdf(Field::Receipt)], &two).unwrap_err();
     assert!(told.contains("the reason `credit_issued` is none of them"), "{told}");
+    // The only one says something else than what was wanted, and a defence can be sent once.
+    let single = only("GoodsNotReturned", &["TIDorInvoice!"]);
+    for wanted in ["anything", "goods_services_received", "GoodsWereAsDescribed"] {
+        let told = pack(&packet(Some(wanted), &[]), &[pdf(Field::Receipt)], &single).unwrap_err();
+        let said = format!("Adyen offers GoodsNotReturned, and the reason `{wanted}` is none of them");
+        assert!(told.starts_with(&said), "{told}");
+    }
     let none = pack(&packet(None, &[]), &[pdf(Field::Receipt)], &[]).unwrap_err();
     assert_eq!(none, "Adyen offers no reason to defend this dispute with");
 }
@@ -98,12 +110,75 @@ fn each_document_gets_a_type_of_its_own_and_the_fittest() {
         found.sort_unstable();
         assert_eq!(found, ["ProofOfGoodsOrServicesProvided", "TIDorInvoice"]);
     }
-    // One that suits nothing gets what is required, before what is welcome.
-    let defence = pack(&defended, &[pdf(Field::UncategorizedFile)], &offered()).unwrap();
-    assert_eq!(types(&defence), ["ProofOfGoodsOrServicesProvided"]);
     let three = [both[0].clone(), both[1].clone(), pdf(Field::CustomerSignature)];
     let told = pack(&defended, &three, &offered()).unwrap_err();
-    assert!(told.contains("takes 2 documents") && told.contains("`customer_signature.pdf`"), "{told}");
+    assert!(told.contains("no type is left") && told.contains("`customer_signature.pdf`"), "{told}");
+}
+
+#[test]
+fn a_document_never_stands_for_the_proof_that_it_is_not() {
+    let strange = [pdf(Field::UncategorizedFile)];
+    for proof in ["ProofOfGoodsOrServicesProvided!", "ProofOfGoodsOrServicesProvided+"] {
+        let told = pack(&packet(None, &[]), &strange, &only("GoodsNotReturned", &[proof])).unwrap_err();
+        assert!(
+            told.contains("ProofOfGoodsOrServicesProvided") && told.contains("no type is left"),
+            "{told}"
+        );
+        // A draft neither: what is supplied under a type stays there.
+        let draft = defence(
+            Sending { packet: &packet(None, &[]), documents: &strange },
+            &only("GoodsNotReturned", &[proof]),
+            false,
+        );
+        assert!(draft.is_err(), "{draft:?}");
+    }
+    // What takes anything takes it: the type made for that first, then what is welcome or generic.
+    for (types_of, taken) in [
+        (&["ProofOfGoodsOrServicesProvided!", "DefenseMaterial!", "TIDorInvoice"][..], "DefenseMaterial"),
+        (&["ProofOfGoodsOrServicesProvided!", "TIDorInvoice"], "TIDorInvoice"),
+        (&["ProofOfGoodsOrServicesProvided!", "Compelling~"], "Compelling"),
+    ] {
+        let documents = [strange[0].clone(), pdf(Field::ShippingDocumentation)];
+        let defence = pack(&packet(None, &[]), &documents, &only("GoodsNotReturned", types_of)).unwrap();
+        let mut found = types(&defence);
+        found.sort_unstable();
+        let mut wanted = vec![taken, "ProofOfGoodsOrServicesProvided"];
+        wanted.sort_unstable();
+        assert_eq!(found, wanted);
+    }
+    // One that suits a type gets it, although one that suits none was named before it.
+    let invoice = only("GoodsNotReturned", &["TIDorInvoice"]);
+    let told = pack(&packet(None, &[]), &[strange[0].clone(), pdf(Field::Receipt)], &invoice).unwrap_err();
+    assert!(told.contains("`uncategorized_file.pdf`"), "{told}");
+}
+
+#[test]
+fn a_letter_is_no_proof() {
+    let words = packet(None, &[(Field::Summary, "It arrived.")]);
+    for proof in ["ProofOfGoodsOrServicesProvided!", "ProofOfGoodsOrServicesProvided+"] {
+        let told = pack(&words, &[], &only("GoodsNotReturned", &[proof])).unwrap_err();
+        assert!(told.contains("ProofOfGoodsOrServicesProvided"), "{told}");
+        let roomy = pack(&words, &[], &only("GoodsNotReturned", &[proof, "TIDorInvoice"])).unwrap_err();
+        assert!(roomy.contains("ProofOfGoodsOrServicesProvided"), "{roomy}");
+    }
+    let welcome = pack(&words, &[], &only("GoodsNotReturned", &["TIDorInvoice"])).unwrap();
+    assert_eq!((types(&welcome), welcome.words_left_out), (vec!["TIDorInvoice"], false));
+}
+
+#[test]
+fn one_or_more_is_counted_by_type() {
+    let levels = ["ProofOfDelivery+", "ProofOfRefund+", "TIDorInvoice"];
+    let asked = only("GoodsNotReturned", &levels);
+    let told = pack(&packet(None, &[]), &[pdf(Field::Receipt)], &asked).unwrap_err();
+    assert!(told.contains("one of ProofOfDelivery, ProofOfRefund"), "{told}");
+    let delivery = [pdf(Field::ShippingDocumentation)];
+    assert_eq!(types(&pack(&packet(None, &[]), &delivery, &asked).unwrap()), ["ProofOfDelivery"]);
+    // One that is with Adyen already is enough, and the other need not be there.
+    let mut supplied = asked;
+    supplied[0].defense_document_types[1].available = true;
+    for documents in [&[pdf(Field::Receipt)][..], &[]] {
+        assert!(pack(&packet(None, &[]), documents, &supplied).is_ok());
+    }
 }
 
 #[test]

@@ -16,8 +16,9 @@ use crate::providers::{Kept, Reading, json};
 /// What was found, and where.
 type Puzzle = String;
 
-/// The longest window that a scheme gives is 45 days (FIELD 2.1); what is beyond this is a mistake or a forgery.
-const WINDOW_MAX: TimeDelta = TimeDelta::days(120);
+/// The longest window that a scheme gives is 45 days, and Adyen gives no more than 40; a day more is for clocks.
+/// What is beyond this is a mistake or a forgery.
+const WINDOW_MAX: TimeDelta = TimeDelta::days(46);
 /// Longest list of puzzles in one note, characters.
 const TOLD_CHARS_MAX: usize = 2_000;
 /// Events of the standard webhook that are not about disputes (Adyen's OpenAPI `Webhooks-v1`, and docs.adyen.com

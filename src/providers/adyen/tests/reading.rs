@@ -185,9 +185,10 @@ fn deadlines_are_instants_and_absurd_ones_are_not_believed() {
     ] {
         assert_eq!(told(text), RespondBy::At(at("2026-03-20T08:15:30Z")), "{text}");
     }
-    // Nobody gives 120 days: whoever wrote that wants it forgotten. Without a deadline a person is asked.
-    assert_eq!(told("2026-06-30T10:15:30+02:00"), RespondBy::At(at("2026-06-30T08:15:30Z")));
-    assert_eq!(told("2026-06-30T12:00:00+02:00"), RespondBy::Unstated);
+    // No scheme gives more than 45 days: whoever wrote more wants it forgotten. Without a deadline a person is asked.
+    assert_eq!(told("2026-04-17T11:15:30+02:00"), RespondBy::At(at("2026-04-17T09:15:30Z")));
+    assert_eq!(told("2026-04-17T11:15:31+02:00"), RespondBy::Unstated);
+    assert_eq!(told("2026-06-30T10:15:30+02:00"), RespondBy::Unstated);
     assert_eq!(told("2099-01-01T00:00:00+00:00"), RespondBy::Unstated);
     assert_eq!(told(""), RespondBy::Unstated);
     for text in ["2026-03-20", "2026-03-20T09:15:30", "20/03/2026", "1774000000", "1969-12-31T23:59:59Z"] {

@@ -99,6 +99,16 @@ pub fn answer<T>(failure: &Failure, verb: Verb, connector: &str, safety: Safety)
     }
 }
 
+/// Whether Prism will answer the same question so again: it could not make it out, or will not pass it on.
+pub fn is_final(failure: &Failure) -> bool {
+    let Failure::Status { code, details: bytes, .. } = failure else { return false };
+    match details(bytes) {
+        Details::Integration { .. } => true,
+        Details::None => matches!(code, Code::InvalidArgument | Code::FailedPrecondition),
+        Details::Connector { .. } | Details::Unreadable => false,
+    }
+}
+
 /// Nothing has reached the connector: status 0 says so.
 fn refused<T>(code: &str, reason: String) -> Answer<T> {
     Answer::Refused { status: 0, code: Some(code.to_owned()), reason }

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use super::api::{Api, Terms};
 use super::proto::types;
 use super::service::HANDLE_EVENT;
-use super::{header, kept};
+use super::{header, kept, refusal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::providers::{
@@ -76,8 +76,15 @@ impl Intake {
             let metadata = header::metadata(account, terms.form, "webhook", &key).map_err(not_ready)?;
             let address = account.base_url.as_deref().unwrap_or(&api.base_url);
             let (outcome, _) = api.channels.call(address, HANDLE_EVENT, metadata, message).await;
-            // A webhook that Prism cannot make out is answered with an error, as is a server in trouble.
-            let answer = outcome.map_err(|failure| not_ready(failure.words()))?.message;
+            let answer = match outcome {
+                Ok(answered) => answered.message,
+                // No later answer will be another: nobody vouches for it.
+                Err(failure) if refusal::is_final(&failure) => {
+                    tracing::warn!(account.name, "Prism cannot make out a webhook: {}", failure.words());
+                    continue;
+                }
+                Err(failure) => return Err(not_ready(failure.words())),
+            };
             if answer.len() > ANSWER_BYTES_MAX {
                 return Err(not_ready(format!("Prism's answer about a webhook has {} bytes", answer.len())));
             }
@@ -105,8 +112,8 @@ impl Intake {
         }
         let digest = digest(account, &delivery);
         let Some(answer) = self.known(&digest) else {
-            let hint = "Prism was asked and did not vouch for the sender: is the connector's webhook secret the one \
-                        that is configured?"
+            let hint = "Prism was asked and did not vouch for the sender, or could not make out the webhook: is the \
+                        connector's webhook secret the one that is configured?"
                 .to_owned();
             return Err(Refusal::SignatureMismatch { header: SIGNATURE, secrets, hint });
         };

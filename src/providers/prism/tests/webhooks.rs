@@ -132,6 +132,33 @@ async fn nothing_that_prism_did_not_vouch_for_is_taken() {
     assert_eq!(p.verify(of_novalnet(), &without, now()).unwrap_err(), Refusal::NoSecret);
 }
 
+/// It will answer the same question so for ever: the sender is refused, and not told to come again.
+#[tokio::test]
+async fn what_prism_cannot_make_out_is_refused() {
+    let failed = |code, details| Reply::Status { code, message: "as it was", details };
+    let integration = |word: &str| message(&[bytes(1, "no such event"), bytes(2, word)]);
+    for reply in [
+        failed(3, Vec::new()),
+        failed(9, Vec::new()),
+        failed(3, integration("INVALID_DATA_FORMAT")),
+        failed(9, integration("INVALID_CONNECTOR_CONFIG")),
+        failed(12, integration("NOT_IMPLEMENTED")),
+        failed(13, integration("WEBHOOK_PROCESSING_FAILED")),
+    ] {
+        let stub = Stub::answering([reply.clone()]).await;
+        let (p, account) = (prism("stub"), account(BEHIND_NOVALNET, &stub.address));
+        p.prepare(&of_novalnet(), &account).unwrap().await.unwrap();
+        assert_eq!(stub.calls().len(), 2, "under each secret: {reply:?}");
+        let refused = p.verify(of_novalnet(), &account, now());
+        assert!(matches!(refused, Err(Refusal::SignatureMismatch { .. })), "{reply:?}: {refused:?}");
+    }
+    // The other secret is asked about all the same.
+    let stub = Stub::answering([failed(3, Vec::new()), handled(true)]).await;
+    let (p, account) = (prism("stub"), account(BEHIND_NOVALNET, &stub.address));
+    p.prepare(&of_novalnet(), &account).unwrap().await.unwrap();
+    assert!(p.verify(of_novalnet(), &account, now()).is_ok());
+}
+
 #[test]
 fn adyen_behind_prism_counts_as_adyen_does() {
     let native = Adyen::described();
@@ -148,7 +175,9 @@ fn adyen_behind_prism_counts_as_adyen_does() {
 #[tokio::test]
 async fn a_server_in_trouble_leaves_the_webhook_for_later() {
     let failed = |code| Reply::Status { code, message: "WEBHOOK_PROCESSING_FAILED", details: Vec::new() };
-    for reply in [failed(13), failed(12), Reply::HangUp, Reply::Message(b"\x1a\xff".to_vec())] {
+    let asked = message(&[bytes(1, "asked"), bytes(2, "CONNECTOR_ERROR_RESPONSE"), number(3, 503)]);
+    let verification = Reply::Status { code: 3, message: "as it was", details: asked };
+    for reply in [failed(13), failed(12), verification, Reply::HangUp, Reply::Message(b"\x1a\xff".to_vec())] {
         let stub = Stub::answering([reply.clone()]).await;
         let (p, account) = (prism("stub"), account(BEHIND_NOVALNET, &stub.address));
         let asked = p.prepare(&of_novalnet(), &account).unwrap().await;

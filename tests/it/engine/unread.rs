@@ -795,3 +795,26 @@ async fn a_webhook_that_nobody_understands_pages_where_it_may_be_all_there_is() 
     assert_eq!(pages, ["sent"]);
     assert_eq!(stage.cycle(&dispute_ref).await.state, "open");
 }
+
+/// Adyen tells of documents before they are a defence, and not at which stage: a question of a later stage stays the
+/// one that it was, whether a status is told or not, and is answered once.
+#[tokio::test]
+async fn news_of_documents_at_a_later_stage_asks_nothing_again() {
+    for status_told in [true, false] {
+        let mut stage = Stage::with(Setup { everywhere: true, ..Setup::default() }).await;
+        let mut order = not_received(ProviderKind::Adyen, hours(200));
+        order.phase = Some("pre_arbitration".to_owned());
+        order.extra.insert("status_told".to_owned(), status_told.into());
+        let dispute_ref = stage.open(order).await;
+        stage.advance(hours(190)).await;
+        assert_eq!(stage.theirs(&dispute_ref).status, "Pending");
+        let told = stage.control.webhooks();
+        let told = told.iter().filter(|w| w.event_type == "INFORMATION_SUPPLIED").count();
+        assert!(told >= 2, "of the documents and of the defence: {told}");
+        assert_eq!(stage.cycle(&dispute_ref).await.n, 1, "status told: {status_told}");
+        assert_eq!(stage.control.ledger_totals().effective_per_round_max, 1);
+        let found = (stage.action(&dispute_ref, "submit").await, stage.status(&dispute_ref).await);
+        let wanted = if status_told { ("done", "under_review") } else { ("sent", "needs_response") };
+        assert_eq!((found.0.as_str(), found.1), wanted, "what is not told is waited for");
+    }
+}

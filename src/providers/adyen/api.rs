@@ -75,7 +75,13 @@ impl Api {
             Ok(defence) => defence,
             Err(answer) => return (answer, case.log),
         };
-        let answer = case.supply(&defence.documents).await;
+        let answer = match defence.documents.is_empty() {
+            false => case.supply(&defence.documents).await,
+            true => no_defence(&format!(
+                "the packet has no file, and `{}` has no type for a letter",
+                defence.reason_code
+            )),
+        };
         (answer, case.log)
     }
 
@@ -126,6 +132,11 @@ fn unfit(account: &Account, dispute_ref: &str) -> Option<Called<Record>> {
     Some((Answer::Refused { status: 0, code, reason }, Vec::new()))
 }
 
+fn no_defence(why: &str) -> Answer<Record> {
+    let code = Some("no_defence".to_owned());
+    Answer::Refused { status: 0, code, reason: format!("nothing was sent: {why}") }
+}
+
 /// `None` when it is missing or cannot stand in a header.
 fn key(account: &Account) -> Option<HeaderValue> {
     let key = account.credentials.get("api_key");
@@ -148,10 +159,7 @@ impl Case<'_> {
             Answer::Refused { status, code, reason } => return Err(Answer::Refused { status, code, reason }),
             Answer::Unknown { why } => return Err(Answer::Unknown { why }),
         };
-        defence::defence(sending, &offered, complete).map_err(|reason| {
-            let code = Some("no_defence".to_owned());
-            Answer::Refused { status: 0, code, reason: format!("nothing was sent: {reason}") }
-        })
+        defence::defence(sending, &offered, complete).map_err(|why| no_defence(&why))
     }
 
     async fn supply(&mut self, documents: &[DefenseDocument]) -> Answer<Record> {

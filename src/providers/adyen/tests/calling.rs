@@ -283,6 +283,20 @@ async fn documents_that_are_there_already_are_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_draft_with_nothing_to_supply_supplies_nothing() {
+    let proofs = fixture!("reasons").replace("\"Optional\"", "\"Required\"");
+    let words = Packet { text: [(Field::Summary, "It arrived.".to_owned())].into(), ..packet() };
+    for packet in [packet(), words] {
+        let (server, account) = answering("retrieveApplicableDefenseReasons", ok(&proofs)).await;
+        let (answer, _) = adyen().stage_evidence(&account, DISPUTE, Sending::of(&packet), "k").await;
+        let Answer::Refused { status: 0, code: Some(code), reason } = answer else { panic!("{answer:?}") };
+        assert_eq!(code, "no_defence");
+        assert!(reason.starts_with("nothing was sent: ") && reason.contains("GoodsOrServices"), "{reason}");
+        assert_eq!(asked(&server).await, ["retrieveApplicableDefenseReasons"]);
+    }
+}
+
+#[tokio::test]
 async fn words_without_a_place_are_told_of() {
     let (_server, account) = willing().await;
     let packet = Packet { text: [(Field::Summary, "It arrived.".to_owned())].into(), ..packet() };

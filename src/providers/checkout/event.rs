@@ -188,11 +188,6 @@ fn snapshot_told(told: &wire::Told, word: &str, as_of: DateTime<Utc>) -> Result<
 fn snapshot(dispute: &wire::Dispute) -> Result<Snapshot, Puzzle> {
     let payment = dispute.payment.as_ref();
     let method = dispute.payment_method.as_deref().or(payment.and_then(|p| p.method.as_deref()));
-    let (_, status) = standing(&dispute.status)?;
-    let respond_by = respond_by(dispute.evidence_required_by.as_deref())?;
-    if status == Status::NeedsResponse && respond_by == RespondBy::Unstated {
-        return Err("`evidence_required_by` is missing though a response is owed".to_owned());
-    }
     whole(Parts {
         id: &dispute.id,
         word: &dispute.status,
@@ -205,7 +200,8 @@ fn snapshot(dispute: &wire::Dispute) -> Result<Snapshot, Puzzle> {
             .payment_action_id
             .as_deref()
             .or(payment.and_then(|p| p.action_id.as_deref())),
-        respond_by,
+        // There is nobody else to ask: without one, it is for a person to see that a response is owed.
+        respond_by: respond_by(dispute.evidence_required_by.as_deref())?,
         opened_at: instant("received_on", &dispute.received_on)?,
     })
 }

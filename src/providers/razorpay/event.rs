@@ -125,7 +125,7 @@ fn snapshot(
         provider_status: dispute.status.clone(),
         amount: amount(dispute).map_err(located)?,
         reason: reason::reason(dispute, payment.and_then(|p| p.method.as_deref())),
-        respond_by: respond_by(dispute.respond_by, status).map_err(located)?,
+        respond_by: respond_by(dispute.respond_by).map_err(located)?,
         // A webhook's signature covers the whole body, and the API is read over TLS.
         deadline_confirmed: true,
         opened_at: instant("created_at", dispute.created_at).map_err(located)?,
@@ -174,13 +174,12 @@ fn amount(dispute: &wire::Dispute) -> Result<Money, Puzzle> {
     Ok(Money::new(dispute.amount, currency))
 }
 
-fn respond_by(unix_s: Option<i64>, status: Status) -> Result<RespondBy, Puzzle> {
+/// Razorpay's pages show a time in every dispute and say nothing of one without. If it comes, a person is told that
+/// a response is owed, and not until when.
+fn respond_by(unix_s: Option<i64>) -> Result<RespondBy, Puzzle> {
     match unix_s {
+        Some(0) | None => Ok(RespondBy::Unstated),
         Some(unix_s) => Ok(RespondBy::At(instant("respond_by", unix_s)?)),
-        None if status == Status::NeedsResponse => {
-            Err("`respond_by` is missing though a response is owed".to_owned())
-        }
-        None => Ok(RespondBy::Unstated),
     }
 }
 

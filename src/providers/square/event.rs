@@ -89,7 +89,7 @@ fn snapshot(dispute: &wire::Dispute) -> Result<Snapshot, Puzzle> {
         provider_status: dispute.state.clone(),
         amount: amount(&dispute.amount_money)?,
         reason: reason::reason(dispute.reason.as_deref(), dispute.card_brand.as_deref()),
-        respond_by: respond_by(dispute.due_at.as_deref(), status)?,
+        respond_by: respond_by(dispute.due_at.as_deref())?,
         // A webhook's signature covers the whole body, and the API is read over TLS.
         deadline_confirmed: true,
         opened_at: instant("created_at", &dispute.created_at)?,
@@ -129,12 +129,10 @@ fn amount(told: &wire::Money) -> Result<Money, Puzzle> {
     Ok(Money::new(told.amount, currency))
 }
 
-fn respond_by(told: Option<&str>, status: Status) -> Result<RespondBy, Puzzle> {
+/// It may be null, even while a response is owed: that is for a person to see, and no reason to see nothing.
+fn respond_by(told: Option<&str>) -> Result<RespondBy, Puzzle> {
     match told {
         Some(told) => Ok(RespondBy::At(instant("due_at", told)?)),
-        None if status == Status::NeedsResponse => {
-            Err("`due_at` is missing though a response is owed".to_owned())
-        }
         None => Ok(RespondBy::Unstated),
     }
 }

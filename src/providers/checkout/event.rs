@@ -208,12 +208,11 @@ fn snapshot(dispute: &wire::Dispute) -> Result<Snapshot, Puzzle> {
 
 fn whole(parts: Parts<'_>) -> Result<Snapshot, Puzzle> {
     let (stage, status) = standing(parts.word)?;
-    let payment = parts.payment_id.map(|id| reference("payment_id", "pay_", id)).transpose()?;
-    let action = parts.payment_action_id.map(|id| reference("payment_action_id", "act_", id)).transpose()?;
     Ok(Snapshot {
         dispute_ref: reference("id", "dsp_", parts.id)?,
-        payment_ref: payment,
-        charge_ref: action,
+        // A dispute does without them: an id of an unknown shape is none.
+        payment_ref: parts.payment_id.filter(|id| is_id("pay_", id)).map(str::to_owned),
+        charge_ref: parts.payment_action_id.filter(|id| is_id("act_", id)).map(str::to_owned),
         stage,
         status,
         provider_status: parts.word.to_owned(),
@@ -267,8 +266,12 @@ fn instant(field: &str, told: &str) -> Result<DateTime<Utc>, Puzzle> {
 }
 
 /// An id as Checkout.com gives them, which can also stand in a path as it is.
+fn is_id(prefix: &str, id: &str) -> bool {
+    id.len() > prefix.len() && id.starts_with(prefix) && is_plain_ref(id)
+}
+
 fn reference(field: &str, prefix: &str, id: &str) -> Result<String, Puzzle> {
-    match id.len() > prefix.len() && id.starts_with(prefix) && is_plain_ref(id) {
+    match is_id(prefix, id) {
         true => Ok(id.to_owned()),
         false => Err(format!("`{field}` is `{}`, expected `{prefix}…`", wire::clean(id))),
     }

@@ -67,14 +67,14 @@ fn snapshot(dispute: &wire::Dispute) -> Result<Snapshot, Puzzle> {
         Some(at) => instant("connector_created_at", at)?,
         None => instant("created_at", &dispute.created_at)?,
     };
-    let payment_ref = dispute.payment_id.as_deref().map(|id| reference("payment_id", id)).transpose()?;
     let respond_by = match &dispute.challenge_required_by {
         Some(at) => RespondBy::At(instant("challenge_required_by", at)?),
         None => RespondBy::Unstated,
     };
     Ok(Snapshot {
         dispute_ref: reference("dispute_id", &dispute.dispute_id)?,
-        payment_ref,
+        // A dispute does without one: an id of an unknown shape is none.
+        payment_ref: dispute.payment_id.as_deref().filter(|id| is_plain_ref(id)).map(str::to_owned),
         charge_ref: None,
         stage: stage(&dispute.dispute_stage)?,
         status: connector::status(dispute)?,

@@ -82,7 +82,8 @@ fn snapshot(dispute: &wire::Dispute) -> Result<Snapshot, Puzzle> {
     let payment = dispute.disputed_payment.as_ref().and_then(|p| p.payment_id.as_deref());
     Ok(Snapshot {
         dispute_ref: reference("id", id)?,
-        payment_ref: payment.map(|id| reference("payment_id", id)).transpose()?,
+        // A dispute does without one: an id of an unknown shape is none.
+        payment_ref: payment.filter(|id| is_plain_ref(id)).map(str::to_owned),
         charge_ref: None,
         stage,
         status,

@@ -232,6 +232,22 @@ fn a_dispute_that_owes_an_answer_and_names_no_deadline_is_seen() {
     }
 }
 
+/// What a dispute can do without does not hide it, whatever its shape; its own id must be one.
+#[test]
+fn a_payment_that_is_named_strangely_is_no_payment() {
+    let required = fixture!("evidence_required");
+    for (from, to) in [
+        (r#""payment_id":"pay_"#, r#""payment_id":"src_"#),
+        (r#""payment_id":"pay_"#, r#""payment_id":"pay_../"#),
+        (r#""payment_id":"pay_"#, r#""payment_id":"pay "#),
+    ] {
+        assert_eq!(webhook(&with(required, from, to)).1.payment_ref, None, "{to}");
+    }
+    let odd = with(required, r#""payment_action_id":"act_"#, r#""payment_action_id":"refund_"#);
+    let (_, dispute) = webhook(&odd);
+    assert_eq!((dispute.payment_ref.is_some(), dispute.charge_ref), (true, None));
+}
+
 #[test]
 fn a_dispute_of_a_refund_is_negative_and_settles_itself() {
     let resolved = with(fixture!("resolved"), "already_refunded", "negative_amount");

@@ -129,6 +129,13 @@ fn a_dispute_that_owes_an_answer_and_names_no_deadline_is_seen() {
     }
 }
 
+/// What a dispute can do without does not hide it, whatever its shape; its own id must be one.
+#[test]
+fn a_payment_that_is_named_strangely_is_no_payment() {
+    let odd = with(fixture!("created"), "hT4nR8yXcZ2qLmB6vKwPj3DsFaGe1U", "../x");
+    assert_eq!(webhook(&odd).1.payment_ref, None);
+}
+
 #[test]
 fn reasons_are_told_apart() {
     let rows = [

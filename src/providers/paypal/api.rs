@@ -185,21 +185,16 @@ fn plan_accept<'a>(record: &wire::Dispute) -> Result<Planned<'a>, String> {
     Ok(Planned { action: Action::AcceptClaim, input: written(&input), files: Vec::new() })
 }
 
-/// Evidence where PayPal asks for it, an appeal where it has decided, supporting information where it takes that.
+/// Evidence where PayPal asks for it, an appeal where it has decided. Supporting information is neither: it changes no
+/// status, so that it would be given again and again, and is left to people.
 fn plan_defence<'a>(record: &wire::Dispute, sending: &Sending<'a>) -> Result<Planned<'a>, String> {
-    let offered = [Action::ProvideEvidence, Action::Appeal, Action::ProvideSupportingInfo]
-        .into_iter()
-        .find(|action| link::offers(record, *action));
+    let offered =
+        [Action::ProvideEvidence, Action::Appeal].into_iter().find(|action| link::offers(record, *action));
     let Some(action) = offered else {
         return Err(format!("its record offers no way to defend, only {}", link::shown(record)));
     };
     let files = evidence::files(sending.documents);
-    let input = match action {
-        Action::ProvideSupportingInfo => written(&evidence::SupportingInfo::new(sending.packet)),
-        Action::ProvideEvidence | Action::Appeal | Action::AcceptClaim => {
-            written(&evidence::Input::new(sending.packet, &files, record))
-        }
-    };
+    let input = written(&evidence::Input::new(sending.packet, &files, record));
     Ok(Planned { action, input, files })
 }
 
@@ -211,12 +206,10 @@ fn form(planned: &Planned<'_>) -> Form {
     let part_name = match planned.action {
         Action::AcceptClaim => "accept-claim-document",
         Action::ProvideEvidence | Action::Appeal => "evidence-file",
-        Action::ProvideSupportingInfo => "supporting document",
     };
     let typed =
         |part: Part, media_type: &str| part.mime_str(media_type).expect("a media type that was checked");
     let input = typed(Part::text(planned.input.clone()), "application/json");
-    // One name has a space, which stands in it as it is; the names of files are plain already.
     planned.files.iter().fold(Form::new().percent_encode_noop().part(INPUT, input), |form, file| {
         let content = file.document.content.clone();
         let length = content.len() as u64;

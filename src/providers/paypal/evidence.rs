@@ -1,6 +1,6 @@
 //! A packet as PayPal takes it: pieces of evidence, each of one type, with notes, tracking numbers and the names of
 //! the documents that travel in the same call; and what a packet breaks of the limits before it is sent. Source:
-//! `customer_disputes_v1.json`, schemas `evidence`, `evidence_info`, `tracking_info`, `document`, `supporting_info`.
+//! `customer_disputes_v1.json`, schemas `evidence`, `evidence_info`, `tracking_info`, `document`.
 
 use std::collections::BTreeMap;
 
@@ -68,13 +68,6 @@ struct TrackingInfo {
 #[derive(Debug, Serialize)]
 struct DocumentName {
     name: String,
-}
-
-/// The `input` part of provide-supporting-info.
-#[derive(Debug, Serialize)]
-pub struct SupportingInfo {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    notes: Option<String>,
 }
 
 /// A document under the name that the evidence calls it by.
@@ -145,12 +138,6 @@ impl Input {
             notes: if kind == OTHER { notes.clone() } else { None },
         });
         Self { evidences: tracking.into_iter().chain(others).collect() }
-    }
-}
-
-impl SupportingInfo {
-    pub fn new(packet: &Packet) -> Self {
-        Self { notes: Some(all_words(packet)).filter(|n| !n.is_empty()) }
     }
 }
 

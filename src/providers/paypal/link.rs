@@ -9,7 +9,6 @@ pub enum Action {
     AcceptClaim,
     ProvideEvidence,
     Appeal,
-    ProvideSupportingInfo,
 }
 
 impl Action {
@@ -19,7 +18,6 @@ impl Action {
             Action::AcceptClaim => "accept-claim",
             Action::ProvideEvidence => "provide-evidence",
             Action::Appeal => "appeal",
-            Action::ProvideSupportingInfo => "provide-supporting-info",
         }
     }
 }

@@ -182,21 +182,25 @@ async fn a_type_that_nobody_asked_for_goes_as_other() {
 }
 
 #[tokio::test]
-async fn a_decided_dispute_is_appealed_and_one_under_review_gets_supporting_information() {
+async fn a_decided_dispute_is_appealed() {
     let server = offering(&["appeal"], |_| {}).await;
     assert!(acknowledged(submit(&server).await.0).contains("appeal"));
     let request = &asked(&server).await[1];
     assert_eq!(request.url.path(), format!("/v1/customer/disputes/{DISPUTE}/appeal"));
     assert_eq!(parts(request)[1].name, "evidence-file");
+}
 
-    let server = offering(&["provide-supporting-info"], |_| {}).await;
-    assert!(acknowledged(submit(&server).await.0).contains("provide-supporting-info"));
-    let parts = parts(&asked(&server).await[1]);
-    let input: Value = serde_json::from_slice(&parts[0].content).unwrap();
-    let notes = "Delivered and signed for.\nSee the courier's page.\nShipping carrier: ups\nShipping tracking \
-                 number: 1Z 77";
-    assert_eq!(input, json!({ "notes": notes }));
-    assert_eq!(parts[1].name, "supporting document");
+/// It changes no status: taken for an answer, it would be given again and again until the deadline.
+#[tokio::test]
+async fn supporting_information_is_no_answer_and_is_left_to_a_person() {
+    for rel in ["provide-supporting-info", "provide_supporting_info"] {
+        let server = offering(&[rel], |record| record["status"] = json!("OPEN")).await;
+        let (answer, _) = submit(&server).await;
+        let Answer::Refused { status: 0, code, reason } = answer else { panic!("{answer:?}") };
+        assert_eq!(code.as_deref(), Some("not_offered"));
+        assert!(reason.contains("nothing was sent") && reason.contains(rel), "{reason}");
+        assert!(asked(&server).await.iter().all(|r| r.method.as_str() == "GET"));
+    }
 }
 
 #[tokio::test]

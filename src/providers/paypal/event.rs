@@ -44,7 +44,8 @@ fn read_webhook(body: &[u8]) -> Result<Reading, String> {
 
 fn read_record(kept: &Kept<'_>) -> Result<Reading, String> {
     let dispute: wire::Dispute = json::read(kept.body, "the body")?;
-    let snapshot: Snapshot = record::snapshot(&dispute).map_err(|what| format!("the dispute: {what}"))?;
+    let snapshot: Snapshot =
+        record::snapshot(&dispute, kept.as_of).map_err(|what| format!("the dispute: {what}"))?;
     let name = kept.source.as_str().to_owned();
     let event = Event { source: kept.source, name, as_of: kept.as_of, news: News::Record { snapshot } };
     Ok(Reading::Events(vec![event]))

@@ -2,7 +2,7 @@
 //! the documents that travel in the same call; and what a packet breaks of the limits before it is sent. Source:
 //! `customer_disputes_v1.json`, schemas `evidence`, `evidence_info`, `tracking_info`, `document`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -79,13 +79,13 @@ pub struct File<'a> {
 
 /// Names the documents: letters, digits, hyphens, one dot and an ending of letters, each name once.
 pub fn files(documents: &[Document]) -> Vec<File<'_>> {
-    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
     let named = |document| {
-        let stem = stem(document);
-        let count = taken.entry(stem.to_ascii_lowercase()).or_default();
-        *count += 1;
-        // The number stands first: no stem that begins with letters can be mistaken for another's copy.
-        let stem = if *count == 1 { stem } else { format!("{count}-of-{stem}") };
+        let own = stem(document);
+        let copies = (2..).map(|n| format!("{n}-of-{own}"));
+        let mut free = std::iter::once(own.clone()).chain(copies);
+        // A document may be called as another one's copy would be: a name that was made is taken too.
+        let stem = free.find(|stem| taken.insert(stem.to_ascii_lowercase())).unwrap_or(own);
         File { name: format!("{stem}.{}", ending(&document.media_type)), document }
     };
     documents.iter().map(named).collect()
@@ -114,18 +114,22 @@ fn ending(media_type: &str) -> &'static str {
 
 impl Input {
     /// `record` says which types PayPal asks the merchant for. A document goes under its own type where that is
-    /// asked for, and under `OTHER` where it is not: other types are refused.
+    /// asked for, and under `OTHER` where it is not: other types are refused. A tracking number proves fulfilment, unless
+    /// only other types are asked for: then it stands in the notes.
     pub fn new(packet: &Packet, files: &[File<'_>], record: &wire::Dispute) -> Self {
         let mut by_type: BTreeMap<&str, Vec<DocumentName>> = BTreeMap::new();
         for file in files {
             let own = kind(file.document.field).filter(|kind| is_asked_for(record, kind));
             by_type.entry(own.unwrap_or(OTHER)).or_default().push(DocumentName { name: file.name.clone() });
         }
-        let notes = Some(notes(packet)).filter(|n| !n.is_empty());
+        let fits = is_asked_for(record, FULFILLMENT) || !asks(record);
+        let tracking = tracking(packet).filter(|_| fits);
+        let words = if fits { notes(packet) } else { all_words(packet) };
+        let notes = Some(words).filter(|n| !n.is_empty());
         if notes.is_some() {
             by_type.entry(OTHER).or_default();
         }
-        let tracking = tracking(packet).map(|info| Evidence {
+        let tracking = tracking.map(|info| Evidence {
             evidence_type: FULFILLMENT.to_owned(),
             evidence_info: Some(EvidenceInfo { tracking_info: [info] }),
             documents: Vec::new(),
@@ -142,10 +146,16 @@ impl Input {
 }
 
 fn is_asked_for(record: &wire::Dispute, kind: &str) -> bool {
-    record.evidences.iter().flatten().any(|evidence| {
-        evidence.source.as_deref() == Some("REQUESTED_FROM_SELLER")
-            && evidence.evidence_type.as_deref() == Some(kind)
-    })
+    asked_for(record).any(|evidence| evidence.evidence_type.as_deref() == Some(kind))
+}
+
+fn asks(record: &wire::Dispute) -> bool {
+    asked_for(record).next().is_some()
+}
+
+fn asked_for(record: &wire::Dispute) -> impl Iterator<Item = &wire::Evidence> {
+    let asked = |evidence: &&wire::Evidence| evidence.source.as_deref() == Some("REQUESTED_FROM_SELLER");
+    record.evidences.iter().flatten().filter(asked)
 }
 
 /// The type of its own that a field's documents have at PayPal.

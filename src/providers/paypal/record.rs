@@ -2,6 +2,8 @@
 //! understood. Source: `customer_disputes_v1.json`, schemas `status`, `dispute_state`, `dispute_outcome`,
 //! `dispute_lifecycle_stage`, `dispute_channel`. What a link allows is for `link` to say.
 
+use chrono::{DateTime, Utc};
+
 use super::link::{self, Action};
 use super::{money, reason, wire};
 use crate::dispute::{RespondBy, Snapshot, Stage, Status};
@@ -9,7 +11,8 @@ use crate::dispute::{RespondBy, Snapshot, Stage, Status};
 /// What was found, and where.
 type Puzzle = String;
 
-pub fn snapshot(dispute: &wire::Dispute) -> Result<Snapshot, Puzzle> {
+/// `as_of` is when PayPal showed it.
+pub fn snapshot(dispute: &wire::Dispute, as_of: DateTime<Utc>) -> Result<Snapshot, Puzzle> {
     if !wire::is_dispute_ref(&dispute.dispute_id) {
         return Err(format!("`dispute_id` is `{}`, which is no id", wire::clean(&dispute.dispute_id)));
     }
@@ -18,6 +21,7 @@ pub fn snapshot(dispute: &wire::Dispute) -> Result<Snapshot, Puzzle> {
     let outcome = outcome.map(Outcome::parse).transpose()?;
     let appealable = state == Some(State::Appealable) || link::offers(dispute, Action::Appeal);
     let status = status(&dispute.status, state, outcome, appealable)?;
+    let over = |at: DateTime<Utc>| appealable && at < as_of;
     let external = dispute.dispute_channel.as_deref().map(is_external).transpose()?.unwrap_or(false);
     let transaction = dispute.disputed_transactions.as_deref().and_then(<[_]>::first);
     Ok(Snapshot {
@@ -29,7 +33,7 @@ pub fn snapshot(dispute: &wire::Dispute) -> Result<Snapshot, Puzzle> {
         provider_status: told(&dispute.status, outcome, appealable),
         amount: money::read(&dispute.dispute_amount).map_err(|what| format!("`dispute_amount`: {what}"))?,
         reason: reason::reason(dispute, external),
-        respond_by: respond_by(dispute.seller_response_due_date.as_deref(), status)?,
+        respond_by: respond_by(dispute.seller_response_due_date.as_deref(), status, over)?,
         // Records are read over an authenticated channel only; a webhook's are never believed.
         deadline_confirmed: true,
         opened_at: instant("create_time", &dispute.create_time)?,
@@ -178,15 +182,16 @@ fn is_external(channel: &str) -> Result<bool, Puzzle> {
     }
 }
 
-/// The due date outlives the answer; without an answer owed it says nothing.
-fn respond_by(due: Option<&str>, status: Status) -> Result<RespondBy, Puzzle> {
-    match due {
-        Some(due) => {
-            let at = instant("seller_response_due_date", due)?;
-            Ok(if status == Status::NeedsResponse { RespondBy::At(at) } else { RespondBy::Unstated })
-        }
-        None => Ok(RespondBy::Unstated),
-    }
+/// The due date outlives the answer; without an answer owed it says nothing, and where it is `over` it is that of the
+/// evidence, and until when the appeal is taken nobody has said.
+fn respond_by(
+    due: Option<&str>,
+    status: Status,
+    over: impl Fn(DateTime<Utc>) -> bool,
+) -> Result<RespondBy, Puzzle> {
+    let at = due.map(|due| instant("seller_response_due_date", due)).transpose()?;
+    let at = at.filter(|at| status == Status::NeedsResponse && !over(*at));
+    Ok(at.map_or(RespondBy::Unstated, RespondBy::At))
 }
 
 fn has_answered(dispute: &wire::Dispute) -> bool {
@@ -210,7 +215,7 @@ fn reference(id: Option<&str>) -> Option<String> {
     id.map(|id| wire::clean(id.trim())).filter(|id| !id.is_empty())
 }
 
-fn instant(field: &str, text: &str) -> Result<chrono::DateTime<chrono::Utc>, Puzzle> {
+fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, Puzzle> {
     wire::instant(text).ok_or_else(|| {
         let shown = wire::clean(text);
         format!("`{field}` is `{shown}`: an RFC 3339 time between the years 2000 and 2200 is expected")

@@ -56,6 +56,27 @@ fn words_without_a_summary_are_lines_and_the_tracking_number_stands_apart() {
     );
 }
 
+/// A type that is not asked for is refused; what has no other place stands in the notes.
+#[test]
+fn a_tracking_number_that_is_not_asked_for_stands_in_the_notes() {
+    let packet = words(&[
+        (Field::Summary, "It came."),
+        (Field::ShippingCarrier, "UPS"),
+        (Field::ShippingTrackingNumber, "1Z"),
+    ]);
+    let mut asks = record();
+    asks.evidences = serde_json::from_value(json!([
+        {"evidence_type": "PROOF_OF_REFUND", "source": "REQUESTED_FROM_SELLER"},
+        {"evidence_type": "PROOF_OF_FULFILLMENT", "source": "REQUESTED_FROM_BUYER"},
+    ]))
+    .unwrap();
+    let notes = "It came.\nShipping carrier: UPS\nShipping tracking number: 1Z";
+    assert_eq!(
+        serde_json::to_value(Input::new(&packet, &[], &asks)).unwrap(),
+        json!({"evidences": [{"evidence_type": "OTHER", "notes": notes}]})
+    );
+}
+
 #[test]
 fn carriers_are_named_as_paypal_names_them() {
     for (said, name) in
@@ -74,6 +95,10 @@ fn documents_get_names_that_fit_and_differ() {
         files(&documents).into_iter().map(|f| f.name).collect()
     };
     assert_eq!(named(&["bill.pdf", "BILL.pdf", "bill"]), ["bill.pdf", "2-of-BILL.pdf", "3-of-bill.pdf"]);
+    assert_eq!(
+        named(&["bill.pdf", "2-of-bill.pdf", "bill.png", "2-OF-BILL"]),
+        ["bill.pdf", "2-of-bill.pdf", "3-of-bill.pdf", "2-of-2-OF-BILL.pdf"]
+    );
     assert_eq!(
         named(&["../../etc/passwd", "日本.pdf", "", ".pdf"]),
         [

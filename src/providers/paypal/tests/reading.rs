@@ -123,6 +123,18 @@ fn an_appeal_that_is_offered_opens_another_round() {
     assert_eq!(snapshot(&by_link).status, Status::Lost);
 }
 
+/// The record goes on to tell until when evidence was due. An appeal is not due by then.
+#[test]
+fn an_appeal_is_not_due_by_the_deadline_that_is_over() {
+    let mut offered = parsed(fixture!("record_appealable"));
+    offered["seller_response_due_date"] = json!("2026-03-12T08:59:59.000Z");
+    let s = snapshot(&offered);
+    assert_eq!((s.status, s.respond_by), (Status::NeedsResponse, RespondBy::Unstated));
+    // Evidence that is overdue is overdue.
+    let s = snapshot(&with("seller_response_due_date", json!("2026-03-12T08:59:59.000Z")));
+    assert_eq!(s.respond_by, RespondBy::At(at("2026-03-12T08:59:59Z")));
+}
+
 #[test]
 fn every_stage_channel_and_reason_is_mapped() {
     for (word, stage) in [

@@ -55,7 +55,9 @@ pub async fn reconcile_accounts(shop: &Shop) -> anyhow::Result<Stepped> {
         Answer::Refused { status, reason, .. } => {
             let why = format!("HTTP {status}: {reason}");
             tracing::error!(account.id = due.account_id, status, "the provider refuses to list disputes");
-            put_off(shop, &due, &why, shop.clock.now() + shop.settings.reconcile_every).await
+            // It may be the cursor that is refused. Nothing is lost by starting anew: the watermark stands.
+            let anew = DueAccount { cursor: None, listing_since: None, ..due };
+            put_off(shop, &anew, &why, shop.clock.now() + shop.settings.reconcile_every).await
         }
     }
 }

@@ -67,7 +67,8 @@ impl<T> Answer<T> {
 /// The provider's record of one dispute as its API gave it.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// What the record means. `Reading::Events` holds exactly one event for a record that is understood.
+    /// What the record means. `Reading::Events` holds exactly one event for a record that is understood. In a page,
+    /// `Reading::FetchFirst` is no record, and names a dispute that is to be fetched.
     pub reading: Reading,
     /// The bytes it was read from, kept so that state can be rebuilt.
     pub raw: Bytes,

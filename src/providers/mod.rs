@@ -88,7 +88,8 @@ pub trait Provider: Send + Sync + 'static {
     fn fetch<'a>(&'a self, account: &'a Account, dispute_ref: &'a str) -> Call<'a, Record>;
 
     /// A page of what changed (or, where the provider has no such list, was created) since `since`.
-    /// `cursor` is what the page before returned as `next`. Not called where `capabilities` has no `list`.
+    /// `cursor` is what the page before returned as `next`. A dispute that could not be read with the others is
+    /// `Reading::FetchFirst` and is fetched by itself. Not called where `capabilities` has no `list`.
     fn list_changed_since<'a>(
         &'a self,
         account: &'a Account,

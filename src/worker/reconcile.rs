@@ -11,8 +11,8 @@ use super::{Shop, Stepped, is_collision};
 use crate::dispute::{Event, Source};
 use crate::engine::Applied;
 use crate::observe::record;
-use crate::providers::{Account, Answer, Page, Reading};
-use crate::store::watermarks::{self, DueAccount, Listed, ToRead};
+use crate::providers::{Account, Answer, Page, Reading, Record};
+use crate::store::watermarks::{self, DueAccount, Listed, ToRead, WantedFetch};
 
 /// A claimed listing or fetch that its worker does not finish is taken up again after this long.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
@@ -94,8 +94,10 @@ async fn take_page(
     page: Page,
     since: DateTime<Utc>,
 ) -> anyhow::Result<Stepped> {
+    let (records, named) = take_apart(page.records, account);
+    let page = Page { records, next: page.next };
     loop {
-        match commit_page(shop, due, account, &page, since).await {
+        match commit_page(shop, due, account, &page, &named, since).await {
             Ok(()) => return Ok(Stepped::Did(1)),
             Err(error) if is_collision(&error) => {}
             Err(error) => return Err(error).context("applying a page of a provider's list"),
@@ -103,11 +105,31 @@ async fn take_page(
     }
 }
 
+/// The records of a page, and what it only names.
+fn take_apart(records: Vec<Record>, account: &Account) -> (Vec<Record>, Vec<WantedFetch>) {
+    let mut named = Vec::new();
+    let mut whole = Vec::with_capacity(records.len());
+    for record in records {
+        match record.reading {
+            Reading::FetchFirst { dispute_ref, .. } => {
+                named.push((account.merchant_id, account.account_id, dispute_ref, None));
+            }
+            Reading::Events(_)
+            | Reading::Partly { .. }
+            | Reading::Acknowledged { .. }
+            | Reading::NotOurs { .. }
+            | Reading::Unrecognised { .. } => whole.push(record),
+        }
+    }
+    (whole, named)
+}
+
 async fn commit_page(
     shop: &Shop,
     due: &DueAccount,
     account: &Account,
     page: &Page,
+    named: &[WantedFetch],
     since: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     let now = shop.clock.now();
@@ -118,6 +140,7 @@ async fn commit_page(
         disputes_found += i64::from(known.is_none());
     }
     let looked = read::absorb_each(&mut tx, shop, account, &page.records, Source::Poll, now).await?;
+    watermarks::want_fetches(&mut tx, named, now).await?;
     let changes_found = looked.iter().filter(|l| changed(l)).count() as i64;
     let listed = Listed {
         changed_until: page.next.is_none().then_some(since),

@@ -1,13 +1,14 @@
 //! Paging through `GET /v1/customer/disputes` by the time of the last change, which PayPal keeps for 180 days.
-//! A list shows summaries, without the payment and the outcome, so each dispute on a page is read whole: what a
-//! page brings is complete records, and a page that cannot be completed is asked for again.
+//! A list shows summaries, without the payment and the outcome, so each dispute on a page is read whole. One that is
+//! not shown now holds up no other: it is only named, to be fetched on its own.
 
+use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::api::{Api, then};
 use super::{link, wire};
 use crate::providers::http::{self, Safety};
-use crate::providers::{Account, Answer, CallLog, Page, json};
+use crate::providers::{Account, Answer, CallLog, Page, Reading, Record, json};
 
 /// Of at most 50: each row is a call of its own.
 const PAGE_SIZE: usize = 20;
@@ -15,6 +16,10 @@ const PAGE_SIZE: usize = 20;
 const DAYS_MAX: i64 = 179;
 /// Schema of `next_page_token`.
 const TOKEN_LENGTH_MAX: usize = 255;
+
+/// Disputes of a page that are not shown before the rest of it is only named: each may take as long as a time-out.
+const FAILURES_MAX: usize = 2;
+const NAME: &str = "a list";
 
 const NOTHING: Page = Page { records: Vec::new(), next: None };
 
@@ -84,20 +89,40 @@ pub async fn updated_since(
             return (searched.map(|_| NOTHING), logs);
         }
     };
+    let records = read_whole(api, account, ids, &mut logs).await;
+    (Answer::Receipt(Page { records, next }), logs)
+}
+
+async fn read_whole(api: &Api, account: &Account, ids: Vec<String>, logs: &mut Vec<CallLog>) -> Vec<Record> {
     let mut records = Vec::with_capacity(ids.len());
+    let mut failures = 0;
     for id in ids {
-        let (answer, more) = api.look(account, &id).await;
-        logs.extend(more);
-        match answer {
-            // One that is not understood is among them, for a person to see.
-            Answer::Receipt(record) => records.push(record),
-            Answer::Refused { status: 404, .. } => {}
-            Answer::Retry { .. } | Answer::Refused { .. } | Answer::Unknown { .. } => {
-                return (answer.map(|_| NOTHING), logs);
+        if !wire::is_dispute_ref(&id) {
+            let what = format!("the list names a dispute `{}`, which is no id", wire::clean(&id));
+            records.push(without_record(api, Reading::Unrecognised { what }, id));
+            continue;
+        }
+        if failures < FAILURES_MAX {
+            let (answer, more) = api.look(account, &id).await;
+            logs.extend(more);
+            match answer {
+                // One that is not understood is among them, for a person to see.
+                Answer::Receipt(record) => {
+                    records.push(record);
+                    continue;
+                }
+                Answer::Refused { status: 404, .. } => continue,
+                Answer::Retry { .. } | Answer::Refused { .. } | Answer::Unknown { .. } => failures += 1,
             }
         }
+        let reading = Reading::FetchFirst { dispute_ref: id.clone(), name: NAME.to_owned() };
+        records.push(without_record(api, reading, id));
     }
-    (Answer::Receipt(Page { records, next }), logs)
+    records
+}
+
+fn without_record(api: &Api, reading: Reading, id: String) -> Record {
+    Record { reading, raw: Bytes::from(id), as_of: api.now() }
 }
 
 fn path(here: &Cursor) -> String {

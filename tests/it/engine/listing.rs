@@ -175,3 +175,16 @@ async fn a_listing_that_is_put_off_goes_on_where_it_was() {
     stage.advance(hours(7)).await;
     assert_eq!(odd.cursors()[..3], [None, Some("half".to_owned()), Some("half".to_owned())]);
 }
+
+#[tokio::test]
+async fn a_row_that_is_only_named_is_fetched_by_itself() {
+    let mut stage = Stage::new().await;
+    let odd = stage.odd([]).await;
+    let dispute_ref = stage.unheard().await;
+    let named = Reading::FetchFirst { dispute_ref: dispute_ref.clone(), name: "a list".into() };
+    odd.lists.lock().unwrap().push_back(page(Some(named), None));
+    stage.advance(hours(7)).await;
+    assert!(stage.known(&dispute_ref).await.is_some());
+    assert_eq!(stage.deliveries("quarantined").await, 0);
+    stage.uphold().await;
+}

@@ -96,7 +96,7 @@ fn webhooks() -> Vec<Webhook> {
         dispute!("stripe_funds_withdrawn", NeedsResponse, "dispute_lost"),
         dispute!("stripe_closed_won", Won, "dispute_cancelled"),
         dispute!("stripe_closed_unsaid", Closed, "dispute_cancelled"),
-        other("a chargeback that may still be defended", fixture!("adyen_chargeback"), Meaning::Unrecognised),
+        other("a chargeback that may still be defended", fixture!("adyen_chargeback"), Meaning::FetchFirst),
         other("behind its type", fixture!("behind_its_type"), Meaning::FetchFirst),
         other("unknown status", fixture!("unknown_status"), Meaning::Unrecognised),
         other("payment succeeded", fixture!("payment_succeeded"), Meaning::NotOurs),

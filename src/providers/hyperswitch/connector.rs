@@ -11,22 +11,45 @@ use crate::dispute::Status;
 /// The connectors whose translation has been read.
 const READ: &[&str] = &["adyen", "airwallex", "braintree", "checkout", "paypal", "stripe", "worldpayvantiv"];
 
+/// Adyen's own words and event codes that end a dispute: the router tells the code of the event as its status.
+/// `CHARGEBACK`, which it calls lost too, comes while the dispute may still be defended.
+const ADYEN_LOST: &[&str] =
+    &["lost", "DISPUTE_DEFENSE_PERIOD_ENDED", "SECOND_CHARGEBACK", "PREARBITRATION_LOST"];
+
+/// Why there is no status to believe.
+pub enum Doubt {
+    /// What is told leaves it open. A newer record may not.
+    Unsure(String),
+    /// A word that is not known, of the router or of what it makes of its connector's.
+    Unknown(String),
+}
+
+impl Doubt {
+    pub fn what(self) -> String {
+        match self {
+            Doubt::Unsure(what) | Doubt::Unknown(what) => what,
+        }
+    }
+}
+
 /// The status, or what cannot be told.
-pub fn status(dispute: &Dispute) -> Result<Status, String> {
-    let told = told(&dispute.dispute_status)?;
+pub fn status(dispute: &Dispute) -> Result<Status, Doubt> {
+    let told = told(&dispute.dispute_status).map_err(Doubt::Unknown)?;
     let own = dispute.connector_status.as_deref().map(str::trim).filter(|word| !word.is_empty());
     match (dispute.connector.as_str(), told) {
         ("stripe", _) => stripe(told, own).ok_or_else(|| unsure(dispute, own)),
-        ("adyen", Status::Lost) if dispute.dispute_stage == "dispute" && !is(own, "lost") => {
+        ("adyen", Status::Lost)
+            if dispute.dispute_stage == "dispute" && !ADYEN_LOST.iter().any(|word| is(own, word)) =>
+        {
             Err(unsure(dispute, own))
         }
         ("paypal", Status::Accepted) if !is(own, "resolved") => Err(unsure(dispute, own)),
         (connector, _) if READ.contains(&connector) || !told.is_terminal() => Ok(told),
-        (connector, _) => Err(format!(
+        (connector, _) => Err(Doubt::Unknown(format!(
             "`dispute_status` is `{}` of a dispute at {}, and what the router makes of its words is not known: look there",
             clean(&dispute.dispute_status),
             clean(connector)
-        )),
+        ))),
     }
 }
 
@@ -73,12 +96,12 @@ fn is(own: Option<&str>, word: &str) -> bool {
     own.is_some_and(|own| own.eq_ignore_ascii_case(word))
 }
 
-fn unsure(dispute: &Dispute, own: Option<&str>) -> String {
-    format!(
+fn unsure(dispute: &Dispute, own: Option<&str>) -> Doubt {
+    Doubt::Unsure(format!(
         "`dispute_status` is `{}`, which the router also says of open disputes at {}, and `connector_status` ({}) does \
          not settle it: look there",
         clean(&dispute.dispute_status),
         clean(&dispute.connector),
         own.map_or("not told".to_owned(), |word| format!("`{}`", clean(word))),
-    )
+    ))
 }

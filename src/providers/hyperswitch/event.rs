@@ -2,7 +2,7 @@
 //! understood to the last word is `Unrecognised`, with the place, and never a guess.
 //!
 //! The type of the event and the status of the record inside are one word of the router's; where they are not, one
-//! of the two is older, and the record is fetched. Its bodies do not tell test from live mode, so every
+//! of the two is older, and the record is fetched, as it is where the connector's word leaves the status open. Its bodies do not tell test from live mode, so every
 //! record says live: keep test mode in an account of its own.
 
 use chrono::{DateTime, Utc};
@@ -45,7 +45,12 @@ fn read_webhook(body: &[u8]) -> Result<Reading, Puzzle> {
     let timestamp = envelope.timestamp.ok_or("`timestamp` is missing")?;
     let as_of = instant("timestamp", &timestamp)?;
     let dispute: wire::Dispute = json::read(content.object.get().as_bytes(), "`content.object`")?;
-    let snapshot = snapshot(&dispute).map_err(|what| format!("`content.object`: {what}"))?;
+    let located = |what: Puzzle| format!("`content.object`: {what}");
+    if let Err(connector::Doubt::Unsure(_)) = connector::status(&dispute) {
+        let dispute_ref = reference("dispute_id", &dispute.dispute_id).map_err(located)?;
+        return Ok(Reading::FetchFirst { dispute_ref, name: wire::clean(&name) });
+    }
+    let snapshot = snapshot(&dispute).map_err(located)?;
     if name != dispute.dispute_status {
         return Ok(Reading::FetchFirst { dispute_ref: snapshot.dispute_ref, name: wire::clean(&name) });
     }
@@ -77,7 +82,7 @@ fn snapshot(dispute: &wire::Dispute) -> Result<Snapshot, Puzzle> {
         payment_ref: dispute.payment_id.as_deref().filter(|id| is_plain_ref(id)).map(str::to_owned),
         charge_ref: None,
         stage: stage(&dispute.dispute_stage)?,
-        status: connector::status(dispute)?,
+        status: connector::status(dispute).map_err(connector::Doubt::what)?,
         provider_status: wire::clean(&dispute.dispute_status),
         amount: amount(dispute)?,
         reason: reason::reason(dispute),

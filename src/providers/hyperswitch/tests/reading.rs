@@ -94,6 +94,12 @@ const BELIEVED: &[(&str, &str, Option<&str>, Option<Status>)] = &[
     ("adyen", "dispute_lost", None, None),
     ("adyen", "dispute_lost", Some("CHARGEBACK"), None),
     ("adyen", "dispute_lost", Some("Lost"), Some(Status::Lost)),
+    // What the router tells as Adyen's status is the code of its event.
+    ("adyen", "dispute_lost", Some("DISPUTE_DEFENSE_PERIOD_ENDED"), Some(Status::Lost)),
+    ("adyen", "dispute_lost", Some("SECOND_CHARGEBACK"), Some(Status::Lost)),
+    ("adyen", "dispute_lost", Some("PREARBITRATION_LOST"), Some(Status::Lost)),
+    ("adyen", "dispute_lost", Some("NOTIFICATION_OF_CHARGEBACK"), None),
+    ("adyen", "dispute_lost", Some("DISPUTE_DEFENSE_PERIOD"), None),
     ("adyen", "dispute_won", None, Some(Status::Won)),
     // A risk dispute has only just been opened at PayPal.
     ("paypal", "dispute_accepted", Some("OPEN"), None),
@@ -120,6 +126,34 @@ fn the_router_is_believed_where_its_word_is_sure() {
     let later =
         json!({"connector": "adyen", "dispute_status": "dispute_lost", "dispute_stage": "pre_arbitration"});
     assert_eq!(snapshot(later).status, Status::Lost);
+}
+
+/// A webhook may be older than the record, which may have settled it since.
+#[test]
+fn news_that_leave_it_open_are_asked_about() {
+    let webhook = |changes: Value| {
+        let object = record(changes);
+        let body = json!({"merchant_id": "m", "event_id": "e", "event_type": object["dispute_status"],
+            "timestamp": "2026-03-12T09:00:00.000Z",
+            "content": {"type": "dispute_details", "object": object}});
+        router().events(&Kept { source: Source::Webhook, body: body.to_string().as_bytes(), as_of: now() })
+    };
+    for (connector, told, own) in [
+        ("adyen", "dispute_lost", Some("CHARGEBACK")),
+        ("adyen", "dispute_lost", None),
+        ("stripe", "dispute_lost", None),
+        ("paypal", "dispute_accepted", Some("OPEN")),
+    ] {
+        let reading =
+            webhook(json!({"connector": connector, "dispute_status": told, "connector_status": own}));
+        let wanted = Reading::FetchFirst { dispute_ref: "dp_Wz3kQh7LmNs9Tq".into(), name: told.into() };
+        assert_eq!(reading, wanted, "{connector} {own:?}");
+    }
+    // Of a connector whose words nobody has read the record says no more, and the id is still one.
+    let strange = webhook(json!({"connector": "tomorrowpay", "dispute_status": "dispute_won"}));
+    assert!(matches!(strange, Reading::Unrecognised { .. }), "{strange:?}");
+    let odd = json!({"connector": "adyen", "dispute_status": "dispute_lost", "dispute_id": "../x"});
+    assert!(matches!(webhook(odd), Reading::Unrecognised { .. }));
 }
 
 /// What a dispute can do without does not hide it, whatever its shape; its own id must be one.

@@ -1,6 +1,7 @@
 //! The calls. There is no idempotency key for disputes, and what changes one is answered with 204 and nothing
-//! in it: the record is read back to know what came of it. A submission is two calls, the evidence provided
-//! and then sent; only the second cannot be taken back, so whatever fails in the first has sent nothing.
+//! nothing: the record is read back to know what came of it. A submission is three calls: the evidence is provided,
+//! what is held is compared with it, and then it is sent. Only the last cannot be taken back, so whatever fails
+//! before has sent nothing.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -51,7 +52,8 @@ impl Api {
         (acknowledged(answer, safety, "accepted"), log)
     }
 
-    /// Puts evidence with the dispute, in place of what was there under the same names.
+    /// Puts evidence with the dispute, in place of what was there under the same names. What is there under others
+    /// stays, and cannot be taken away.
     pub async fn provide(&self, account: &Account, dispute_ref: &str, packet: &Packet) -> Called<Record> {
         if !http::is_plain_ref(dispute_ref) {
             return http::bad_ref(dispute_ref);
@@ -67,6 +69,11 @@ impl Api {
         let (provided, mut logs) = self.provide(account, dispute_ref, packet).await;
         let Answer::Receipt(_) = provided else { return (provided, logs) };
         let path = format!("/disputes/{dispute_ref}/evidence");
+        let (held, log) = self.call(account, Method::GET, &path, Safety::Repeatable, |r| r).await;
+        logs.extend(log);
+        if let Some(other) = other_than_packet(held, packet) {
+            return (other, logs);
+        }
         let safety = Safety::Irreversible;
         let (answer, log) = self.call(account, Method::POST, &path, safety, |r| r).await;
         logs.extend(log);
@@ -160,6 +167,23 @@ fn fetched(response: &Response, dispute_ref: &str) -> Answer<Record> {
 
 fn uncertain_read(why: String) -> Answer<Record> {
     http::uncertain(Safety::Repeatable, why)
+}
+
+/// Why what is held is not to be sent; `None` when it is the packet. All of it goes to the bank, drafts of before too.
+fn other_than_packet(held: Answer<Response>, packet: &Packet) -> Option<Answer<Record>> {
+    let response = match held {
+        // Nothing is shown before it is submitted: there is nothing to compare with.
+        Answer::Refused { status: 404, .. } => return None,
+        Answer::Receipt(response) if response.status == 204 => return None,
+        Answer::Receipt(response) => response,
+        Answer::Retry { .. } | Answer::Refused { .. } | Answer::Unknown { .. } => {
+            return http::success(held).err();
+        }
+    };
+    match serde_json::from_slice(&response.body) {
+        Ok(held) => evidence::beside(packet, &held).map(|what| http::refused_unsent(what).0),
+        Err(e) => Some(uncertain_read(unread(response.status, &e))),
+    }
 }
 
 /// A 204 says that it was done. Any other success is a body that nobody documented, a proxy's page perhaps.

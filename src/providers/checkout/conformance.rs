@@ -32,7 +32,10 @@ pub fn conformance() -> Conformance {
             dispute_ref: "dsp_k4mvq7rzt2hxw9cbn3pd",
             packet,
             before_each: &[],
-            before_submission: &[Preparation { method: "PUT", path: "/evidence", answer: "" }],
+            before_submission: &[
+                Preparation { method: "PUT", path: "/evidence", answer: "" },
+                Preparation { method: "GET", path: "/evidence", answer: fixture!("evidence") },
+            ],
             before_acceptance: &[],
             within_list: &[],
             fetched: fixture!("record"),

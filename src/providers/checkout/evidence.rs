@@ -4,6 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
+use super::wire;
 use crate::evidence::{Field, FieldKind, Packet};
 use crate::providers::http::is_plain_ref;
 
@@ -142,6 +145,26 @@ pub fn body(packet: &Packet) -> BTreeMap<String, String> {
     let files = files.into_iter().map(|(place, id)| (format!("{}_file", place.name()), id.to_owned()));
     let texts = texts.into_iter().map(|(place, text)| (format!("{}_text", place.name()), text));
     files.chain(texts).collect()
+}
+
+/// What of the evidence that is held the packet does not hold, in words. Texts of the packet's own places are not
+/// compared: nobody says that they come back letter by letter.
+pub fn beside(packet: &Packet, held: &Map<String, Value>) -> Option<String> {
+    let ours = body(packet);
+    let foreign = |(name, value): (&String, &Value)| {
+        let value = value.as_str().filter(|value| !value.is_empty())?;
+        let is_file = name.ends_with("_file");
+        let is_ours = ours.get(name).is_some_and(|own| !is_file || own == value);
+        ((is_file || name.ends_with("_text")) && !is_ours).then(|| format!("`{}`", wire::clean(name)))
+    };
+    let foreign: Vec<String> = held.iter().filter_map(foreign).collect();
+    (!foreign.is_empty()).then(|| {
+        format!(
+            "Checkout.com holds evidence in {} that this packet does not, and would send it too. It takes none away: \
+             fill the place in the packet as well, or submit in the Checkout.com Dashboard",
+            foreign.join(", ")
+        )
+    })
 }
 
 /// The same for a draft and for what is submitted: a draft must not be empty either.

@@ -1,6 +1,6 @@
 //! The calls. A submission is many: each piece of evidence under a key of its own, which makes giving it again
-//! harmless, and then the submission, which has none and cannot be taken back. Whatever fails before that one
-//! has sent nothing.
+//! harmless, then a look at what is held, and then the submission, which has no key and cannot be taken back.
+//! Whatever fails before that one has sent nothing.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -9,7 +9,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use super::{event, evidence, refusal, wire};
+use super::{event, evidence, held, refusal, wire};
 use crate::dispute::{Source, Status};
 use crate::evidence::{Document, Sending};
 use crate::providers::http::{self, Http, Response, Safety};
@@ -49,7 +49,7 @@ impl Api {
         if !http::is_plain_ref(dispute_ref) {
             return http::bad_ref(dispute_ref);
         }
-        let mut logs = Vec::new();
+        let (mut logs, mut given) = (Vec::new(), Vec::new());
         for words in evidence::words(sending.packet, dispute_ref) {
             let body = json!({
                 "idempotency_key": words.key,
@@ -59,8 +59,9 @@ impl Api {
             let path = format!("/v2/disputes/{dispute_ref}/evidence-text");
             let (answer, log) = self.give(account, &path, |request| request.json(&body)).await;
             logs.extend(log);
-            if let Some(other) = other_than_given(answer) {
-                return (other, logs);
+            match piece(answer) {
+                Ok(id) => given.push(id),
+                Err(other) => return (other, logs),
             }
         }
         for document in sending.documents {
@@ -71,9 +72,13 @@ impl Api {
             let path = format!("/v2/disputes/{dispute_ref}/evidence-files");
             let (answer, log) = self.give(account, &path, |request| request.multipart(form)).await;
             logs.extend(log);
-            if let Some(other) = other_than_given(answer) {
-                return (other, logs);
+            match piece(answer) {
+                Ok(id) => given.push(id),
+                Err(other) => return (other, logs),
             }
+        }
+        if let Err(other) = held::hold_only(self, account, dispute_ref, &given, &mut logs).await {
+            return (other, logs);
         }
         let (answer, log) = self.act(account, dispute_ref, "submit-evidence").await;
         logs.extend(log);
@@ -145,20 +150,13 @@ fn form(dispute_ref: &str, document: &Document) -> Option<Form> {
     Some(Form::new().part("request", request).part("image_file", part))
 }
 
-/// The answer to a piece that was not taken; `None` when the piece is Square's now.
-fn other_than_given(answer: Answer<Response>) -> Option<Answer<Record>> {
-    let response = match http::success(answer) {
-        Ok(response) => response,
-        Err(other) => return Some(other),
-    };
-    let given = match serde_json::from_slice::<wire::Given>(&response.body) {
-        Ok(given) => given.evidence,
-        Err(e) => return Some(http::uncertain(Safety::Repeatable, unread(response.status, &e))),
-    };
-    match given.id.or(given.evidence_id).is_some_and(|id| !id.is_empty()) {
-        true => None,
-        false => Some(http::uncertain(Safety::Repeatable, "the evidence was given no id".to_owned())),
-    }
+/// The id of a piece that is Square's now.
+fn piece(answer: Answer<Response>) -> Result<String, Answer<Record>> {
+    let response = http::success(answer)?;
+    let given: wire::Given = serde_json::from_slice(&response.body)
+        .map_err(|e| http::uncertain(Safety::Repeatable, unread(response.status, &e)))?;
+    let unnamed = || http::uncertain(Safety::Repeatable, "the evidence was given no id".to_owned());
+    given.evidence.into_id().ok_or_else(unnamed)
 }
 
 /// What an accept or a submission must have done: the record no longer asks.

@@ -34,11 +34,10 @@ pub fn conformance() -> Conformance {
             dispute_ref: "Kq7ZtW3nVbR2xHcY8mPd",
             packet,
             before_each: &[],
-            before_submission: &[Preparation {
-                method: "POST",
-                path: "/evidence-",
-                answer: fixture!("evidence"),
-            }],
+            before_submission: &[
+                Preparation { method: "POST", path: "/evidence-", answer: fixture!("evidence") },
+                Preparation { method: "GET", path: "/evidence", answer: fixture!("evidence_list") },
+            ],
             before_acceptance: &[],
             within_list: &[],
             fetched: fixture!("record"),

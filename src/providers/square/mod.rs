@@ -1,8 +1,9 @@
 //! Square. Its record is in every event and every answer, with a version that orders them; evidence is given
-//! piece by piece, never taken away again by the engine, and then submitted as a whole.
+//! piece by piece and then submitted as a whole, once nothing else is held.
 //!
 //! `signature` who sent it · `event` what it means · `reason` why · `capability` what can be done · `evidence`
-//! a packet in its pieces · `api` and `list` the calls · `refusal` its errors · `wire` its JSON.
+//! a packet in its pieces · `held` what Square has of it · `api` and `list` the calls · `refusal` its errors ·
+//! `wire` its JSON.
 
 mod api;
 mod capability;
@@ -10,6 +11,7 @@ mod capability;
 mod conformance;
 mod event;
 mod evidence;
+mod held;
 mod list;
 mod reason;
 mod refusal;

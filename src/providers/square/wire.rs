@@ -95,7 +95,22 @@ pub struct Given {
 #[derive(Debug, Deserialize)]
 pub struct Piece {
     pub id: Option<String>,
+    /// The older name of `id`.
     pub evidence_id: Option<String>,
+}
+
+impl Piece {
+    pub fn into_id(self) -> Option<String> {
+        self.id.or(self.evidence_id).filter(|id| !id.is_empty())
+    }
+}
+
+/// A page of what is held. Absent on a page without any.
+#[derive(Debug, Deserialize)]
+pub struct Held {
+    #[serde(default)]
+    pub evidence: Vec<Piece>,
+    pub cursor: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -106,6 +106,7 @@ impl Dispute {
             "created_at": millis(self.created_at),
             "disputed_payment": { "payment_id": self.payment_id },
             "due_at": millis(instant(self.due_at)),
+            "evidence_ids": self.pieces.iter().map(|piece| &piece["id"]).collect::<Vec<_>>(),
             "location_id": "LSANDBOX00001",
             "reason": self.reason,
             "reported_at": millis(self.created_at),

@@ -114,7 +114,7 @@ async fn staging_provides_and_submitting_provides_and_sends() {
         let path = format!("/disputes/{DISPUTE}/evidence");
         assert!(sent.iter().all(|r| r.url.path() == path), "{sent:?}");
         let methods: Vec<&str> = sent.iter().map(|r| r.method.as_str()).collect();
-        assert_eq!(methods, if submit { vec!["PUT", "POST"] } else { vec!["PUT"] });
+        assert_eq!(methods, if submit { vec!["PUT", "GET", "POST"] } else { vec!["PUT"] });
         assert_eq!(log.len(), methods.len());
         assert_eq!(sent[0].body_json::<serde_json::Value>().unwrap(), evidence);
         assert!(sent[1..].iter().all(|r| r.body.is_empty()));
@@ -141,6 +141,53 @@ async fn evidence_that_is_not_taken_is_not_submitted() {
     }
 }
 
+/// What is held beside the packet would go to the bank with it, and cannot be taken away.
+#[tokio::test]
+async fn evidence_that_the_packet_does_not_hold_is_not_submitted() {
+    let mut ours = json!({
+        "proof_of_delivery_or_service_file": "file_h4kd7",
+        "additional_evidence_text": "Delivered on 3 March.",
+        "invoice_or_receipt_text": null,
+        "customer_communication_text": "",
+        "_links": { "self": { "href": "https://api.checkout.com/disputes" } },
+    });
+    for (place, other, word) in [
+        ("id", "dsp_1", "receipt"),
+        ("invoice_or_receipt_text", "Invoice 7", "refused"),
+        ("customer_communication_file", "file_zz9", "refused"),
+        ("proof_of_delivery_or_service_file", "file_other", "refused"),
+    ] {
+        let before = ours[place].take();
+        ours[place] = json!(other);
+        let server = MockServer::start().await;
+        Mock::given(method("PUT")).respond_with(done()).mount(&server).await;
+        Mock::given(method("GET")).respond_with(told(200, &ours.to_string())).mount(&server).await;
+        let submissions = if word == "receipt" { 1 } else { 0 };
+        Mock::given(method("POST")).respond_with(done()).expect(submissions).mount(&server).await;
+        let packet = packet();
+        let (answer, _) = checkout().submit(&local(&server), DISPUTE, Sending::of(&packet), "k").await;
+        assert_eq!(answer.word(), word, "{place}: {answer:?}");
+        if let Answer::Refused { status, reason, .. } = answer {
+            assert_eq!(status, 0);
+            assert!(reason.contains("nothing was sent") && reason.contains(place), "{reason}");
+        }
+        ours[place] = before;
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_compared_is_not_submitted_before_it_can_be() {
+    for template in [ResponseTemplate::new(500), told(200, "<html>"), told(200, "[]"), told(200, "")] {
+        let server = MockServer::start().await;
+        Mock::given(method("PUT")).respond_with(done()).mount(&server).await;
+        Mock::given(method("GET")).respond_with(template).mount(&server).await;
+        Mock::given(method("POST")).respond_with(done()).expect(0).mount(&server).await;
+        let packet = packet();
+        let (answer, _) = checkout().submit(&local(&server), DISPUTE, Sending::of(&packet), "k").await;
+        assert_eq!(answer.word(), "retry", "{answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_submission_that_may_have_arrived_is_unknown() {
     let rows = [
@@ -155,7 +202,7 @@ async fn a_submission_that_may_have_arrived_is_unknown() {
         let packet = packet();
         let (answer, log) = checkout().submit(&account, DISPUTE, Sending::of(&packet), "k").await;
         assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
-        assert_eq!(log.len(), 2);
+        assert_eq!(log.len(), 3);
         let (_server, account) = answering(template).await;
         let (answer, _) = checkout().accept(&account, DISPUTE, "k").await;
         assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");

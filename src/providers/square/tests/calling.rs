@@ -1,5 +1,7 @@
 //! The exact requests on the wire, and what Square's answers to them mean.
 
+use std::sync::{Arc, Mutex};
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 use wiremock::matchers::{any, method, path, path_regex};
@@ -42,9 +44,11 @@ fn local(server: &MockServer) -> Account {
     account(&[], TOKEN, Some(server.uri()))
 }
 
-/// Takes evidence so, and answers the submission so.
+/// Takes evidence so, shows what the fixture has, and answers the submission so.
 async fn submitting(evidence: ResponseTemplate, submission: ResponseTemplate) -> (MockServer, Account) {
     let server = MockServer::start().await;
+    let held = told(200, fixture!("evidence_list"));
+    Mock::given(path_regex("/evidence$")).and(method("GET")).respond_with(held).mount(&server).await;
     Mock::given(path_regex("/evidence-(text|files)$")).respond_with(evidence).mount(&server).await;
     Mock::given(path_regex("/submit-evidence$")).respond_with(submission).mount(&server).await;
     let account = local(&server);
@@ -104,11 +108,11 @@ async fn every_piece_is_given_under_its_key_and_then_all_is_submitted() {
         let sending = Sending { packet: &packet, documents: &documents };
         let (answer, logs) = square().submit(&account, DISPUTE, sending, "a new try").await;
         let Answer::Receipt(record) = answer else { panic!("{answer:?}") };
-        assert_eq!((status(&record), logs.len()), (Status::UnderReview, 4));
+        assert_eq!((status(&record), logs.len()), (Status::UnderReview, 5));
     }
     let sent = requests(&server).await;
-    let paths: Vec<&str> = sent[..4].iter().map(|r| r.url.path().rsplit('/').next().unwrap()).collect();
-    assert_eq!(paths, ["evidence-text", "evidence-text", "evidence-files", "submit-evidence"]);
+    let paths: Vec<&str> = sent[..5].iter().map(|r| r.url.path().rsplit('/').next().unwrap()).collect();
+    assert_eq!(paths, ["evidence-text", "evidence-text", "evidence-files", "evidence", "submit-evidence"]);
     for (n, (kind, text)) in
         [("TRACKING_NUMBER", "1Z-77"), ("REBUTTAL_EXPLANATION", "Delivered on 6 March.")].iter().enumerate()
     {
@@ -119,7 +123,7 @@ async fn every_piece_is_given_under_its_key_and_then_all_is_submitted() {
         );
         assert_eq!(body.as_object().unwrap().len(), 3);
         keys.push(body["idempotency_key"].as_str().unwrap().to_owned());
-        assert_eq!(sent[n].body, sent[n + 4].body, "a second try gives the same piece");
+        assert_eq!(sent[n].body, sent[n + 5].body, "a second try gives the same piece");
     }
     let file = String::from_utf8_lossy(&sent[2].body).into_owned();
     assert!(file.contains("name=\"request\"\r\nContent-Type: application/json\r\n\r\n{"), "{file}");
@@ -131,7 +135,83 @@ async fn every_piece_is_given_under_its_key_and_then_all_is_submitted() {
         "name=\"image_file\"; filename=\"receipt.pdf\"\r\nContent-Type: application/pdf\r\n\r\n%PDF"
     ));
     assert_ne!(keys[0], keys[1]);
-    assert!(sent[3].body.is_empty());
+    assert!(sent[4].body.is_empty());
+}
+
+/// A stand-in that holds pieces by their ids, shows them on pages of one, and takes them away.
+async fn holding(held: &[&str]) -> (MockServer, Arc<Mutex<Vec<String>>>) {
+    let held: Arc<Mutex<Vec<String>>> = Arc::new(Mutex::new(held.iter().map(|&id| id.to_owned()).collect()));
+    let server = MockServer::start().await;
+    let pieces = held.clone();
+    let give = move |_: &Request| {
+        let id = "vT8nR4yXcZ2qLmB6vKwP";
+        let mut pieces = pieces.lock().unwrap();
+        if !pieces.iter().any(|known| known == id) {
+            pieces.push(id.to_owned());
+        }
+        told(200, fixture!("evidence"))
+    };
+    Mock::given(path_regex("/evidence-(text|files)$")).respond_with(give).mount(&server).await;
+    let pieces = held.clone();
+    let show = move |request: &Request| {
+        let query: Vec<_> = request.url.query_pairs().into_owned().collect();
+        let at = query.iter().find(|(name, _)| name == "cursor").map_or(0, |(_, at)| at.parse().unwrap());
+        let pieces = pieces.lock().unwrap();
+        let shown: Vec<Value> = pieces.iter().skip(at).take(1).map(|id| json!({ "id": id })).collect();
+        let next = (at + 1 < pieces.len()).then(|| (at + 1).to_string());
+        told(200, &json!({ "evidence": shown, "cursor": next }).to_string())
+    };
+    Mock::given(method("GET")).and(path_regex("/evidence$")).respond_with(show).mount(&server).await;
+    let pieces = held.clone();
+    let take_away = move |request: &Request| {
+        let id = request.url.path().rsplit('/').next().unwrap();
+        pieces.lock().unwrap().retain(|known| known != id);
+        told(200, "{}")
+    };
+    Mock::given(method("DELETE")).respond_with(take_away).mount(&server).await;
+    let submitted = told(200, fixture!("record_submitted"));
+    Mock::given(path_regex("/submit-evidence$")).respond_with(submitted).mount(&server).await;
+    (server, held)
+}
+
+/// A piece of an earlier try, or that somebody gave by hand, would go to the bank with the packet.
+#[tokio::test]
+async fn what_the_packet_lacks_is_taken_away_before_it_is_submitted() {
+    let (server, held) = holding(&["Yesterday1", "ByHand2"]).await;
+    let packet = packet();
+    let (answer, _) = square().submit(&local(&server), DISPUTE, Sending::of(&packet), "k").await;
+    assert_eq!(answer.word(), "receipt", "{answer:?}");
+    assert_eq!(*held.lock().unwrap(), ["vT8nR4yXcZ2qLmB6vKwP"]);
+    let sent = requests(&server).await;
+    assert!(sent.last().unwrap().url.path().ends_with("/submit-evidence"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_compared_or_taken_away_is_not_submitted() {
+    let list = |body: &str| (told(200, body), told(200, "{}"));
+    let extra = r#"{"evidence":[{"id":"vT8nR4yXcZ2qLmB6vKwP"},{"id":"Other"}]}"#;
+    for ((shown, taken_away), word) in [
+        ((told(500, ""), told(200, "{}")), "retry"),
+        (list("<html>"), "retry"),
+        (list("{}"), "retry"),
+        (list(r#"{"evidence":[{"id":"vT8nR4yXcZ2qLmB6vKwP"},{}]}"#), "retry"),
+        (list(r#"{"evidence":[{"id":"vT8nR4yXcZ2qLmB6vKwP"},{"id":"../x"}]}"#), "retry"),
+        (list(r#"{"evidence":[{"id":"vT8nR4yXcZ2qLmB6vKwP"}],"cursor":"again"}"#), "retry"),
+        // Taken away with a 200, and still there.
+        (list(extra), "retry"),
+        ((told(200, extra), told(503, "")), "retry"),
+        ((told(200, extra), told(403, fixture!("error"))), "refused"),
+    ] {
+        let server = MockServer::start().await;
+        let given = told(200, fixture!("evidence"));
+        Mock::given(path_regex("/evidence-(text|files)$")).respond_with(given).mount(&server).await;
+        Mock::given(method("GET")).respond_with(shown).mount(&server).await;
+        Mock::given(method("DELETE")).respond_with(taken_away).mount(&server).await;
+        let packet = packet();
+        let (answer, _) = square().submit(&local(&server), DISPUTE, Sending::of(&packet), "k").await;
+        assert_eq!(answer.word(), word, "{answer:?}");
+        assert!(requests(&server).await.iter().all(|r| !r.url.path().ends_with("/submit-evidence")));
+    }
 }
 
 #[tokio::test]

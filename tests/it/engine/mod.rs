@@ -8,6 +8,7 @@ mod fetched;
 mod listing;
 mod locks;
 mod order;
+mod packets;
 mod pulls;
 mod replays;
 mod rows;

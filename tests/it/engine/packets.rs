@@ -1,0 +1,64 @@
+//! What goes to the bank is the packet and nothing beside it, where a provider keeps what it was given before.
+
+use std::sync::Arc;
+
+use respondby::evidence::{Field, Packet, Sending};
+use respondby::providers::{Account, Answer, Provider};
+use respondby::sandbox::ProviderKind;
+
+use super::stage::{Setup, Stage, dispute, hours};
+
+const HANDS_OFF: &str = "schema = 1\ndefault = { hold = { why = \"a test answers\" } }\n[policy]\nmode = \"live\"\n\
+     safety_margin = \"6h\"\nat_margin = \"page\"\ntime_zone = \"Europe/Lisbon\"\n";
+
+fn packet(words: &[(Field, &str)]) -> Packet {
+    Packet {
+        text: words.iter().map(|(field, text)| (*field, (*text).to_owned())).collect(),
+        ..Packet::default()
+    }
+}
+
+/// An open dispute at the provider, and what calls it.
+async fn open(provider: ProviderKind, reason: &str) -> (Stage, String, Arc<Account>, Arc<dyn Provider>) {
+    let setup = Setup { rules: HANDS_OFF.into(), everywhere: true, ..Setup::default() };
+    let mut stage = Stage::with(setup).await;
+    let dispute_ref = stage.open(dispute(provider, reason, hours(96))).await;
+    let shop = &stage.engine.shop;
+    let name = provider.as_str().parse().unwrap();
+    let account = shop.accounts.all().into_iter().find(|a| a.provider == name).unwrap();
+    let adapter = shop.world.registry.get(name).clone();
+    (stage, dispute_ref, account, adapter)
+}
+
+#[tokio::test]
+async fn a_place_that_was_filled_yesterday_does_not_go_out_today() {
+    let (stage, id, account, adapter) = open(ProviderKind::Checkout, "product_service_not_received").await;
+    let yesterday = packet(&[(Field::Summary, "It came."), (Field::ProductDescription, "A shelf")]);
+    let staged = adapter.stage_evidence(&account, &id, Sending::of(&yesterday), "k").await.0;
+    assert!(matches!(staged, Answer::Receipt(_)), "{staged:?}");
+    let today = packet(&[(Field::Summary, "It came on Monday.")]);
+    let answer = adapter.submit(&account, &id, Sending::of(&today), "k").await.0;
+    let Answer::Refused { status: 0, reason, .. } = answer else { panic!("{answer:?}") };
+    assert!(reason.contains("`invoice_or_receipt_text`"), "{reason}");
+    assert!(stage.theirs(&id).open, "nothing went out");
+    let whole =
+        packet(&[(Field::Summary, "It came on Monday."), (Field::ProductDescription, "A shelf, oak")]);
+    let answer = adapter.submit(&account, &id, Sending::of(&whole), "k").await.0;
+    assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
+    assert!(!stage.theirs(&id).open);
+}
+
+#[tokio::test]
+async fn a_piece_that_was_taken_before_another_was_refused_does_not_go_out_with_the_next_packet() {
+    let (stage, id, account, adapter) = open(ProviderKind::Square, "NOT_RECEIVED").await;
+    let held = || stage.theirs(&id).record["evidence_ids"].as_array().map_or(0, Vec::len);
+    let long = "x".repeat(501);
+    let first = packet(&[(Field::ProductDescription, "A shelf"), (Field::UncategorizedText, &long)]);
+    let answer = adapter.submit(&account, &id, Sending::of(&first), "k").await.0;
+    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    assert_eq!((held(), stage.theirs(&id).open), (1, true));
+    let second = packet(&[(Field::Summary, "It came.")]);
+    let answer = adapter.submit(&account, &id, Sending::of(&second), "k").await.0;
+    assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
+    assert_eq!((held(), stage.theirs(&id).open), (1, false));
+}

@@ -155,6 +155,12 @@ pub const METRICS: &[Metric] = &[
         "Since the last comparison with the provider's own list that went through.",
     ),
     metric(
+        "respondby_fetches_dropped_total",
+        Counter,
+        &["provider", "outcome"],
+        "Disputes named by a webhook and known to nobody: turned_away where too many waited, given_up after the provider had said five times that there is none.",
+    ),
+    metric(
         "respondby_facts_pulls_total",
         Counter,
         &["outcome"],

@@ -166,6 +166,11 @@ pub mod record {
             .set(seconds);
     }
 
+    pub fn fetch_dropped(provider: &'static str, outcome: &'static str) {
+        counter!("respondby_fetches_dropped_total", "provider" => provider, "outcome" => outcome)
+            .increment(1);
+    }
+
     pub fn facts_pull(outcome: &'static str) {
         counter!("respondby_facts_pulls_total", "outcome" => outcome).increment(1);
     }
@@ -203,6 +208,7 @@ mod tests {
         record::alert("ops", "sent");
         record::reconcile_found("razorpay", Some(900.0));
         record::reconcile_age("razorpay", "acme", 12.0);
+        record::fetch_dropped("paypal", "given_up");
         record::facts_pull("answered");
     }
 

@@ -15,6 +15,7 @@ pub mod dossier;
 pub mod embedded;
 pub mod evidence;
 pub mod facts;
+pub mod fetches;
 pub mod files;
 pub mod ids;
 pub mod merchants;

@@ -1,4 +1,4 @@
-//! How far each account has been read, what is to be fetched, and which disputes have been quiet too long.
+//! How far each account has been read, and which disputes have been quiet too long.
 //! Knows no provider: what a mark means in its list, the caller knows.
 
 use std::collections::HashMap;
@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, Row};
 
 use super::deliveries::Claimed;
+use super::fetches::{ToRead, to_read};
 use super::turn::rows::word;
 use crate::dispute::{AccountId, DisputeId, MerchantId, Status};
 
@@ -193,100 +194,6 @@ pub async fn hurry(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
     .bind(now)
     .execute(conn)
     .await?;
-    Ok(())
-}
-
-pub type WantedFetch = (MerchantId, AccountId, String, Option<i64>);
-
-pub async fn want_fetches(
-    conn: &mut PgConnection,
-    rows: &[WantedFetch],
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "insert into fetches (merchant_id, account_id, dispute_ref, due_at, attempts, delivery_id)
-         select distinct on (m, a, r) m, a, r, $5, 0, d
-         from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]) as u (m, a, r, d)
-         order by m, a, r
-         on conflict (merchant_id, account_id, dispute_ref) do update set due_at = least(fetches.due_at, excluded.due_at)",
-    )
-    .bind(rows.iter().map(|r| r.0).collect::<Vec<_>>())
-    .bind(rows.iter().map(|r| r.1).collect::<Vec<_>>())
-    .bind(rows.iter().map(|r| r.2.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|r| r.3).collect::<Vec<_>>())
-    .bind(now)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// A dispute to be read from the provider, by its id there.
-#[derive(Debug, Clone)]
-pub struct ToRead {
-    pub merchant_id: MerchantId,
-    pub account_id: AccountId,
-    pub dispute_ref: String,
-    pub attempts: i32,
-}
-
-/// Takes due fetches and pushes them `lease` ahead, so that a crash only delays them.
-pub async fn claim_fetches(
-    conn: &mut PgConnection,
-    now: DateTime<Utc>,
-    lease: TimeDelta,
-    limit: i64,
-) -> sqlx::Result<Vec<ToRead>> {
-    let rows = sqlx::query(
-        "update fetches f
-         set due_at = $2, attempts = attempts + 1
-         from (
-             select merchant_id, account_id, dispute_ref from fetches
-             where due_at <= $1 order by due_at limit $3 for update skip locked
-         ) due
-         where f.merchant_id = due.merchant_id and f.account_id = due.account_id and f.dispute_ref = due.dispute_ref
-         returning f.merchant_id, f.account_id, f.dispute_ref, f.attempts",
-    )
-    .bind(now)
-    .bind(now + lease)
-    .bind(limit)
-    .fetch_all(conn)
-    .await?;
-    rows.iter().map(to_read).collect()
-}
-
-fn to_read(row: &sqlx::postgres::PgRow) -> sqlx::Result<ToRead> {
-    Ok(ToRead {
-        merchant_id: row.try_get("merchant_id")?,
-        account_id: row.try_get("account_id")?,
-        dispute_ref: row.try_get("dispute_ref")?,
-        attempts: row.try_get("attempts")?,
-    })
-}
-
-/// Read: forget it. Not read: again at `due_at`, and why.
-pub async fn settle_fetch(
-    conn: &mut PgConnection,
-    read: &ToRead,
-    again: Option<(DateTime<Utc>, &str)>,
-) -> sqlx::Result<()> {
-    let query = match again {
-        None => {
-            sqlx::query("delete from fetches where merchant_id = $1 and account_id = $2 and dispute_ref = $3")
-        }
-        Some(_) => sqlx::query(
-            "update fetches set due_at = $4, last_error = $5
-             where merchant_id = $1 and account_id = $2 and dispute_ref = $3",
-        ),
-    };
-    let query = query.bind(read.merchant_id).bind(read.account_id).bind(&read.dispute_ref);
-    let query = match again {
-        None => query,
-        Some((due_at, why)) => query.bind(due_at).bind(why),
-    };
-    query.execute(conn).await?;
     Ok(())
 }
 

@@ -14,8 +14,13 @@ use crate::observe::record;
 use crate::providers::{Account, Kept, Reading};
 use crate::store::alerts::{self, NewAlert};
 use crate::store::deliveries::{self, Claimed, Handover, Settled};
+use crate::store::fetches::{self, WantedFetch};
 use crate::store::turn::{self, CaseKey, Item, Turned};
 use crate::store::watermarks;
+
+/// Anybody can name disputes where a signature does not cover the body, so no account has more than so many waiting to
+/// be fetched that are not known here.
+const UNKNOWN_FETCHES_MAX: i64 = 1_000;
 
 pub async fn apply(shop: &Shop) -> anyhow::Result<Stepped> {
     let batch_max = shop.settings.batch;
@@ -196,7 +201,7 @@ async fn digest(
 ) -> sqlx::Result<(Vec<Settled>, Vec<Turned>)> {
     let mut settled: Vec<Settled> = Vec::with_capacity(claimed.len());
     let mut items: Vec<(usize, Item)> = Vec::new();
-    let mut fetches = Vec::new();
+    let mut wanted = Vec::new();
     let mut handovers = Vec::new();
     for (at, delivery) in claimed.iter().enumerate() {
         let done = |outcome, note| done(delivery, outcome, note);
@@ -223,12 +228,8 @@ async fn digest(
                 format!("{name} says only that {dispute_ref} changed, and this provider cannot be read"),
             ),
             Reading::FetchFirst { dispute_ref, name } => {
-                fetches.push((
-                    delivery.merchant_id,
-                    delivery.account_id,
-                    dispute_ref,
-                    Some(delivery.delivery_id),
-                ));
+                let (merchant_id, account_id) = (delivery.merchant_id, delivery.account_id);
+                wanted.push((at, (merchant_id, account_id, dispute_ref, Some(delivery.delivery_id))));
                 done(
                     "fetching",
                     Some(format!("{name} says only that something changed: the record is fetched")),
@@ -242,7 +243,7 @@ async fn digest(
         };
         settled.push(verdict);
     }
-    watermarks::want_fetches(conn, &fetches, now).await?;
+    want_fetches(conn, shop, claimed, &mut settled, wanted, now).await?;
     deliveries::hand_over(conn, &shop.world.ids, &handovers).await?;
     // Oldest news first within the batch; what is out of order across batches the order guard settles.
     items.sort_by_key(|(_, item)| match &item.input {
@@ -253,6 +254,32 @@ async fn digest(
     let turned = turn::take(conn, &shop.world, items, now).await?;
     note_turns(&mut settled, places, &turned);
     Ok((settled, turned))
+}
+
+/// What is turned away waits for a person, who may send it round again.
+async fn want_fetches(
+    conn: &mut PgConnection,
+    shop: &Shop,
+    claimed: &[Claimed],
+    settled: &mut [Settled],
+    wanted: Vec<(usize, WantedFetch)>,
+    now: chrono::DateTime<chrono::Utc>,
+) -> sqlx::Result<()> {
+    let (places, wanted): (Vec<usize>, Vec<WantedFetch>) = wanted.into_iter().unzip();
+    let taken = fetches::want(conn, &wanted, UNKNOWN_FETCHES_MAX, now).await?;
+    for (place, (merchant_id, account_id, dispute_ref, _)) in places.into_iter().zip(wanted) {
+        let note = format!(
+            "{dispute_ref} is not known here, and {UNKNOWN_FETCHES_MAX} such disputes wait to be fetched already"
+        );
+        if taken.contains(&(account_id, dispute_ref)) {
+            continue;
+        }
+        settled[place] = quarantine(&claimed[place], note);
+        let provider = shop.accounts.provider_of(merchant_id, account_id);
+        record::fetch_dropped(provider.map_or("none", |p| p.as_str()), "turned_away");
+        tracing::error!(account.id = account_id, "too many disputes that are not known wait to be fetched");
+    }
+    Ok(())
 }
 
 /// What the events of each delivery came to.

@@ -21,7 +21,7 @@ pub(super) enum Looked {
     /// The provider was not reached or asked for patience.
     NotNow { after: Option<std::time::Duration>, why: String },
     /// The provider knows no such dispute, or does not let us read it.
-    Refused(String),
+    Refused { status: u16, why: String },
     /// The record uses words we do not know. Kept in quarantine; nothing is concluded from it.
     NotUnderstood(String),
 }
@@ -44,7 +44,9 @@ pub(super) async fn look_up(
         Answer::Retry { after, why } => Ok(Looked::NotNow { after, why }),
         // A read changes nothing, so an unknown outcome is only an answer that is missing.
         Answer::Unknown { why } => Ok(Looked::NotNow { after: None, why }),
-        Answer::Refused { status, reason, .. } => Ok(Looked::Refused(format!("HTTP {status}: {reason}"))),
+        Answer::Refused { status, reason, .. } => {
+            Ok(Looked::Refused { status, why: format!("HTTP {status}: {reason}") })
+        }
     }
 }
 
@@ -189,7 +191,7 @@ async fn keep(
                     Applied::Unchanged | Applied::Stale | Applied::Refused(_) => return None,
                 },
                 Looked::NotUnderstood(what) => ("unrecognised", None, Some(what.as_str())),
-                Looked::Acknowledged(_) | Looked::NotNow { .. } | Looked::Refused(_) => return None,
+                Looked::Acknowledged(_) | Looked::NotNow { .. } | Looked::Refused { .. } => return None,
             };
             Some(Read {
                 merchant_id: account.merchant_id,

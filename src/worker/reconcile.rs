@@ -12,12 +12,16 @@ use crate::dispute::{Event, Source};
 use crate::engine::Applied;
 use crate::observe::record;
 use crate::providers::{Account, Answer, Page, Reading, Record};
-use crate::store::watermarks::{self, DueAccount, Listed, ToRead, WantedFetch};
+use crate::store::fetches::{self, ToRead, WantedFetch};
+use crate::store::watermarks::{self, DueAccount, Listed};
 
 /// A claimed listing or fetch that its worker does not finish is taken up again after this long.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
 /// Fetches claimed at a time.
 const FETCHES: i64 = 8;
+/// How often the provider may say that there is no such dispute before it is believed. Some name one a little before
+/// they show it.
+const REFUSALS_MAX: i32 = 5;
 const RETRY_MIN: TimeDelta = TimeDelta::seconds(30);
 const RETRY_MAX: TimeDelta = TimeDelta::hours(1);
 
@@ -140,7 +144,8 @@ async fn commit_page(
         disputes_found += i64::from(known.is_none());
     }
     let looked = read::absorb_each(&mut tx, shop, account, &page.records, Source::Poll, now).await?;
-    watermarks::want_fetches(&mut tx, named, now).await?;
+    // A list is the word of the provider itself.
+    fetches::want(&mut tx, named, i64::MAX, now).await?;
     let changes_found = looked.iter().filter(|l| changed(l)).count() as i64;
     let listed = Listed {
         changed_until: page.next.is_none().then_some(since),
@@ -162,7 +167,7 @@ async fn commit_page(
             Looked::Seen(turned) => Some(turned),
             Looked::Acknowledged(_)
             | Looked::NotNow { .. }
-            | Looked::Refused(_)
+            | Looked::Refused { .. }
             | Looked::NotUnderstood(_) => None,
         })
         .collect();
@@ -186,9 +191,10 @@ fn disputes_on(page: &Page) -> BTreeSet<&str> {
 fn changed(looked: &Looked) -> bool {
     match looked {
         Looked::Seen(turned) => turned.applied == Applied::Applied,
-        Looked::Acknowledged(_) | Looked::NotNow { .. } | Looked::Refused(_) | Looked::NotUnderstood(_) => {
-            false
-        }
+        Looked::Acknowledged(_)
+        | Looked::NotNow { .. }
+        | Looked::Refused { .. }
+        | Looked::NotUnderstood(_) => false,
     }
 }
 
@@ -197,7 +203,7 @@ pub async fn reconcile_fetches(shop: &Shop) -> anyhow::Result<Stepped> {
     let now = shop.clock.now();
     let claimed = {
         let mut conn = shop.pool.acquire().await?;
-        watermarks::claim_fetches(&mut conn, now, LEASE, FETCHES).await?
+        fetches::claim(&mut conn, now, LEASE, FETCHES).await?
     };
     read_all(shop, claimed, true).await
 }
@@ -251,7 +257,7 @@ async fn read_one(shop: &Shop, to_read: &ToRead, asked: bool) -> anyhow::Result<
                 record::reconcile_found(account.provider.as_str(), None);
             }
             if asked {
-                watermarks::settle_fetch(&mut tx, to_read, None).await?;
+                fetches::settle(&mut tx, to_read, None).await?;
             }
             tx.commit().await?;
             Ok(())
@@ -260,7 +266,10 @@ async fn read_one(shop: &Shop, to_read: &ToRead, asked: bool) -> anyhow::Result<
             let wait = after.and_then(|a| TimeDelta::from_std(a).ok()).unwrap_or(backoff(to_read.attempts));
             again(shop, to_read, asked, now + wait, &why).await
         }
-        Looked::Refused(why) | Looked::NotUnderstood(why) | Looked::Acknowledged(why) => {
+        Looked::Refused { status: 404, why } if asked && known.is_none() => {
+            nowhere(shop, &account, to_read, now + RETRY_MAX, &why).await
+        }
+        Looked::Refused { why, .. } | Looked::NotUnderstood(why) | Looked::Acknowledged(why) => {
             tracing::warn!(dispute.reference = to_read.dispute_ref, why, "a dispute cannot be read");
             again(shop, to_read, asked, now + RETRY_MAX, &why).await
         }
@@ -276,9 +285,31 @@ async fn again(
 ) -> anyhow::Result<()> {
     let mut conn = shop.pool.acquire().await?;
     match asked {
-        true => watermarks::settle_fetch(&mut conn, read, Some((due_at, why))).await?,
+        true => fetches::settle(&mut conn, read, Some((due_at, why))).await?,
         false => watermarks::check_again(&mut conn, read, Some(due_at)).await?,
     }
+    Ok(())
+}
+
+/// What nobody knows, here or there, may have been anybody's word: it is asked about a few times more, and not for ever.
+async fn nowhere(
+    shop: &Shop,
+    account: &Account,
+    read: &ToRead,
+    due_at: DateTime<Utc>,
+    why: &str,
+) -> anyhow::Result<()> {
+    let mut tx = shop.pool.begin().await?;
+    if fetches::refuse(&mut tx, read, due_at, why).await? >= REFUSALS_MAX {
+        fetches::settle(&mut tx, read, None).await?;
+        record::fetch_dropped(account.provider.as_str(), "given_up");
+        tracing::warn!(
+            dispute.reference = read.dispute_ref,
+            why,
+            "no such dispute: it is not asked for any more"
+        );
+    }
+    tx.commit().await?;
     Ok(())
 }
 
@@ -286,7 +317,7 @@ async fn again(
 async fn never(shop: &Shop, read: &ToRead, asked: bool) -> anyhow::Result<()> {
     let mut conn = shop.pool.acquire().await?;
     match asked {
-        true => watermarks::settle_fetch(&mut conn, read, None).await?,
+        true => fetches::settle(&mut conn, read, None).await?,
         false => watermarks::check_again(&mut conn, read, None).await?,
     }
     Ok(())

@@ -351,10 +351,13 @@ create table fetches (
     attempts integer not null,
     delivery_id bigint,
     last_error text,
+    refusals integer default 0 not null,
+    of_unknown boolean default false not null,
     constraint fetches_account_fkey FOREIGN KEY (merchant_id, account_id) REFERENCES accounts(merchant_id, account_id),
     constraint fetches_pkey PRIMARY KEY (merchant_id, account_id, dispute_ref)
 );
 CREATE INDEX fetches_due ON public.fetches USING btree (due_at);
+CREATE INDEX fetches_of_unknown ON public.fetches USING btree (merchant_id, account_id) WHERE of_unknown;
 
 create table file_uploads (
     merchant_id bigint not null,

@@ -86,7 +86,7 @@ impl Task<'_> {
             Looked::NotNow { after, why } => {
                 return Ok(Some(self.later(self.asked_to_wait(after), &why)));
             }
-            Looked::Refused(why) | Looked::NotUnderstood(why) | Looked::Acknowledged(why) => {
+            Looked::Refused { why, .. } | Looked::NotUnderstood(why) | Looked::Acknowledged(why) => {
                 return Ok(Some(self.later(self.backoff(), &format!("the record cannot be read: {why}"))));
             }
         }

@@ -75,7 +75,7 @@ impl Task<'_> {
                     (
                         Looked::Seen(_)
                         | Looked::NotNow { .. }
-                        | Looked::Refused(_)
+                        | Looked::Refused { .. }
                         | Looked::NotUnderstood(_),
                         true,
                     ) => self.unconfirmed("answered well; the provider's webhook is waited for".into()),

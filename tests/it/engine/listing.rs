@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use super::stage::{STRIPE, Stage, fraud, hours};
+use respondby::store::fetches;
+use respondby::worker::{self, Stepped};
+
+use super::stage::{RAZORPAY, STRIPE, Setup, Stage, dispute, fraud, hours};
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
 use respondby::dispute::Capabilities;
 use respondby::evidence::{Packet, Sending};
@@ -187,4 +190,87 @@ async fn a_row_that_is_only_named_is_fetched_by_itself() {
     assert!(stage.known(&dispute_ref).await.is_some());
     assert_eq!(stage.deliveries("quarantined").await, 0);
     stage.uphold().await;
+}
+
+impl Stage {
+    /// The merchant and the account of a dispute.
+    async fn account_of(&self, dispute_ref: &str) -> (i64, i64) {
+        sqlx::query_as("select merchant_id, account_id from disputes where dispute_ref = $1")
+            .bind(dispute_ref)
+            .fetch_one(&self.db.pool)
+            .await
+            .unwrap()
+    }
+
+    async fn want_fetches(&self, account: (i64, i64), refs: &[String], unknown_max: i64) -> usize {
+        let rows: Vec<_> = refs.iter().map(|r| (account.0, account.1, r.clone(), None)).collect();
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        fetches::want(&mut conn, &rows, unknown_max, self.clock.now()).await.unwrap().len()
+    }
+
+    async fn waiting(&self) -> Vec<String> {
+        sqlx::query_scalar("select dispute_ref from fetches order by 1")
+            .fetch_all(&self.db.pool)
+            .await
+            .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_that_is_nowhere_is_given_up_and_one_that_is_known_never() {
+    let mut stage = Stage::new().await;
+    let known = stage.open(fraud(STRIPE, hours(96))).await;
+    let account = stage.account_of(&known).await;
+    let odd = stage.odd([]).await;
+    for dispute_ref in ["dp_forged", &known] {
+        odd.loses(dispute_ref);
+        assert_eq!(stage.want_fetches(account, &[dispute_ref.to_owned()], 10).await, 1);
+    }
+    stage.advance(TimeDelta::minutes(30)).await;
+    assert_eq!(stage.waiting().await.len(), 2, "a provider may name a dispute a little before it shows it");
+    stage.advance(hours(9)).await;
+    assert_eq!(stage.waiting().await, [known]);
+    assert_eq!(odd.asked_for("dp_forged"), 5);
+}
+
+#[tokio::test]
+async fn disputes_that_nobody_knows_wait_in_bounded_numbers_and_hold_up_no_other() {
+    let mut stage = Stage::new().await;
+    let known = stage.open(fraud(STRIPE, hours(96))).await;
+    let account = stage.account_of(&known).await;
+    let forged = |from: usize, n: usize| -> Vec<String> {
+        (from..from + n).map(|n| format!("dp_forged{n}")).collect()
+    };
+    assert_eq!(stage.want_fetches(account, &forged(0, 7), 10).await, 7);
+    assert_eq!(
+        stage.want_fetches(account, &forged(4, 7), 10).await,
+        6,
+        "three wait already, and three find room"
+    );
+    assert_eq!(stage.want_fetches(account, &forged(20, 3), 10).await, 0);
+    assert_eq!(stage.want_fetches(account, &[forged(30, 1), vec![known.clone()]].concat(), 10).await, 1);
+    assert!(stage.waiting().await.contains(&known));
+    // Another account has room of its own.
+    let other = stage.open(dispute(RAZORPAY, "RZP00", hours(96))).await;
+    let other = stage.account_of(&other).await;
+    stage.settle().await;
+    assert_eq!(stage.want_fetches(other, &forged(0, 3), 10).await, 3);
+}
+
+#[tokio::test]
+async fn a_webhook_whose_dispute_finds_no_room_waits_for_a_person() {
+    let mut stage = Stage::with(Setup { thin_events: true, ..Setup::default() }).await;
+    let known = stage.open(fraud(STRIPE, hours(96))).await;
+    let account = stage.account_of(&known).await;
+    let forged: Vec<String> = (0..1_000).map(|n| format!("dp_forged{n}")).collect();
+    assert_eq!(stage.want_fetches(account, &forged, 1_000).await, 1_000);
+    stage.create(fraud(STRIPE, hours(96)));
+    stage.control.flush().await;
+    while matches!(worker::apply(&stage.engine.shop).await.unwrap(), Stepped::Did(_)) {}
+    let notes: Vec<String> = sqlx::query_scalar("select note from deliveries where state = 'quarantined'")
+        .fetch_all(&stage.db.pool)
+        .await
+        .unwrap();
+    assert!(!notes.is_empty() && notes.iter().all(|n| n.contains("1000 such disputes wait")), "{notes:?}");
+    assert_eq!(stage.waiting().await.len(), 1_000);
 }

@@ -1,5 +1,5 @@
 //! The calls. There is no idempotency key for disputes, and what changes one is answered with 204 and nothing
-//! nothing: the record is read back to know what came of it. A submission is three calls: the evidence is provided,
+//! in it: the record is read back to know what came of it. A submission is three calls: the evidence is provided,
 //! what is held is compared with it, and then it is sent. Only the last cannot be taken back, so whatever fails
 //! before has sent nothing.
 

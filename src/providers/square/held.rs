@@ -1,6 +1,7 @@
 //! What Square holds for a dispute. All of it goes to the bank, whoever gave it and when: so before a submission what
-//! the packet lacks is taken away, and nothing is submitted until the pieces are exactly those that were given.
-//! Source: developer.squareup.com/reference/square, "ListDisputeEvidence", "DeleteDisputeEvidence".
+//! the packet lacks is taken away, and nothing is submitted until the pieces are those that were given. What went to the
+//! bank in an earlier round cannot be taken away any more, and a refusal to do so holds up nothing. Source:
+//! developer.squareup.com/reference/square, "ListDisputeEvidence", "DeleteDisputeEvidence", "SubmitEvidence".
 
 use reqwest::Method;
 
@@ -20,13 +21,15 @@ pub async fn hold_only(
     given: &[String],
     logs: &mut Vec<CallLog>,
 ) -> Result<(), Answer<Record>> {
+    let mut fixed = Vec::new();
     for after_taking_away in [false, true] {
         let held = held(api, account, dispute_ref, logs).await?;
         if let Some(missing) = given.iter().find(|id| !held.contains(id)) {
             return Err(not_yet(format!("`{}` was given and is not shown", wire::clean(missing))));
         }
-        let beside: Vec<&String> = held.iter().filter(|id| !given.contains(id)).collect();
-        match beside[..] {
+        let beside: Vec<String> =
+            held.into_iter().filter(|id| !given.contains(id) && !fixed.contains(id)).collect();
+        match &beside[..] {
             [] => return Ok(()),
             [first, ..] if after_taking_away => {
                 return Err(not_yet(format!("`{first}` was taken away and is still shown")));
@@ -34,7 +37,9 @@ pub async fn hold_only(
             [_, ..] => {}
         }
         for id in beside {
-            take_away(api, account, dispute_ref, id, logs).await?;
+            if !take_away(api, account, dispute_ref, &id, logs).await? {
+                fixed.push(id);
+            }
         }
     }
     Ok(())
@@ -67,21 +72,23 @@ async fn held(
     Err(not_yet("the pieces that are shown have no end".to_owned()))
 }
 
+/// Whether it is gone; not so where Square refuses to remove it.
 async fn take_away(
     api: &Api,
     account: &Account,
     dispute_ref: &str,
     id: &str,
     logs: &mut Vec<CallLog>,
-) -> Result<(), Answer<Record>> {
+) -> Result<bool, Answer<Record>> {
     let path = format!("/v2/disputes/{dispute_ref}/evidence/{id}");
     let (answer, log) = api.call(account, Method::DELETE, &path, Safety::Repeatable, |r| r).await;
     logs.extend(log);
     match answer {
         // Somebody was faster.
-        Answer::Refused { status: 404, .. } => Ok(()),
+        Answer::Refused { status: 404, .. } => Ok(true),
+        Answer::Refused { status: 400 | 409 | 422, .. } => Ok(false),
         Answer::Receipt(_) | Answer::Retry { .. } | Answer::Refused { .. } | Answer::Unknown { .. } => {
-            http::success(answer).map(|_| ())
+            http::success(answer).map(|_| true)
         }
     }
 }

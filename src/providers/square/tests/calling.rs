@@ -186,6 +186,22 @@ async fn what_the_packet_lacks_is_taken_away_before_it_is_submitted() {
     assert!(sent.last().unwrap().url.path().ends_with("/submit-evidence"));
 }
 
+/// What went to the bank in an earlier round stays with the dispute, and the next round is answered all the same.
+#[tokio::test]
+async fn what_square_does_not_let_go_of_holds_up_no_submission() {
+    let server = MockServer::start().await;
+    let given = told(200, fixture!("evidence"));
+    Mock::given(path_regex("/evidence-(text|files)$")).respond_with(given).mount(&server).await;
+    let held = r#"{"evidence":[{"id":"vT8nR4yXcZ2qLmB6vKwP"},{"id":"FirstRound"}]}"#;
+    Mock::given(method("GET")).respond_with(told(200, held)).mount(&server).await;
+    Mock::given(method("DELETE")).respond_with(told(400, fixture!("error"))).expect(1).mount(&server).await;
+    let submitted = told(200, fixture!("record_submitted"));
+    Mock::given(path_regex("/submit-evidence$")).respond_with(submitted).mount(&server).await;
+    let packet = packet();
+    let (answer, _) = square().submit(&local(&server), DISPUTE, Sending::of(&packet), "k").await;
+    assert_eq!(answer.word(), "receipt", "{answer:?}");
+}
+
 #[tokio::test]
 async fn what_cannot_be_compared_or_taken_away_is_not_submitted() {
     let list = |body: &str| (told(200, body), told(200, "{}"));

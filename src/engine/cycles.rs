@@ -111,6 +111,8 @@ fn who_answered(case: &Case, told: Status) -> Response {
 
 pub(super) fn end_cycle(case: &mut Case, told: Status, event: &Event, out: &mut Outcome) {
     let response = who_answered(case, told);
+    // Where the record cannot be asked and the word for it is not signed, somebody may have made it up.
+    let hearsay = !case.account.capabilities.fetch && event.snapshot().is_some_and(|s| !s.deadline_confirmed);
     let Some(row) = case.open_mut() else { return };
     let n = row.cycle.n;
     let answered = match response {
@@ -136,10 +138,15 @@ pub(super) fn end_cycle(case: &mut Case, told: Status, event: &Event, out: &mut 
             out.note(HistoryKind::AnsweredElsewhere, Some(n), detail);
             out.effects.push(Effect::Tell(Alert {
                 kind: AlertKind::AnsweredElsewhere,
-                severity: Severity::Info,
+                severity: if hearsay { Severity::Warning } else { Severity::Info },
                 cycle_n: Some(n),
                 key: format!("elsewhere:{n}"),
-                title: "answered outside this engine; its own plan is cancelled".into(),
+                title: match hearsay {
+                    false => "answered outside this engine; its own plan is cancelled".into(),
+                    true => "answered outside this engine, says a part of a webhook that is not signed; its own plan \
+                             is cancelled. If none of you answered, look at the provider before the deadline"
+                        .into(),
+                },
                 detail: json!({"slack_s": slack_s}),
             }));
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use respondby::evidence::{Field, Packet, Sending};
 use respondby::providers::{Account, Answer, Provider};
-use respondby::sandbox::ProviderKind;
+use respondby::sandbox::{ApiFault, Operation, ProviderKind, Trouble, Turns};
 
 use super::stage::{Setup, Stage, dispute, hours};
 
@@ -49,13 +49,14 @@ async fn a_place_that_was_filled_yesterday_does_not_go_out_today() {
 }
 
 #[tokio::test]
-async fn a_piece_that_was_taken_before_another_was_refused_does_not_go_out_with_the_next_packet() {
+async fn a_piece_that_was_taken_before_another_was_not_does_not_go_out_with_the_next_packet() {
     let (stage, id, account, adapter) = open(ProviderKind::Square, "NOT_RECEIVED").await;
     let held = || stage.theirs(&id).record["evidence_ids"].as_array().map_or(0, Vec::len);
-    let long = "x".repeat(501);
-    let first = packet(&[(Field::ProductDescription, "A shelf"), (Field::UncategorizedText, &long)]);
+    let fault = ApiFault::once(ProviderKind::Square, Operation::DisputeStage, Trouble::LockTimeout);
+    stage.control.add_api_fault(ApiFault { turns: Turns { skip: 1, ..fault.turns }, ..fault });
+    let first = packet(&[(Field::ProductDescription, "A shelf"), (Field::UncategorizedText, "It is oak.")]);
     let answer = adapter.submit(&account, &id, Sending::of(&first), "k").await.0;
-    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    assert!(matches!(answer, Answer::Retry { .. }), "{answer:?}");
     assert_eq!((held(), stage.theirs(&id).open), (1, true));
     let second = packet(&[(Field::Summary, "It came.")]);
     let answer = adapter.submit(&account, &id, Sending::of(&second), "k").await.0;

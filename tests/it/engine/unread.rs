@@ -638,6 +638,16 @@ async fn a_window_that_older_news_shows_to_be_answered_is_withdrawn_and_a_person
     stage.uphold().await;
 }
 
+#[tokio::test]
+async fn an_answer_that_nobody_signed_for_is_told_louder() {
+    let mut stage = watched().await;
+    let dispute_ref = stage.open(NewDispute::adyen().respond_by(stage.clock.now() + hours(200))).await;
+    stage.advance(hours(1)).await;
+    stage.change(&dispute_ref, Change::SubmittedElsewhere).await;
+    let told = stage.alerts(&dispute_ref).await;
+    assert!(told.contains(&"answered_elsewhere/warning".to_owned()), "{told:?}");
+}
+
 /// One more notification, like one of the dispute `like`: a status and a deadline that nobody signs.
 async fn say_like(stage: &mut Stage, like: &str, dispute_ref: &str, window: TimeDelta) {
     let body: Vec<u8> = sqlx::query_scalar(

@@ -79,7 +79,13 @@ pub(super) fn disbelieve(
         RespondBy::Unstated | RespondBy::NotAllowed => None,
     };
     let (read, provider) = (case.account.capabilities.fetch, case.account.provider);
-    let page = !read && ends_at.is_some_and(|at| at > now);
+    // A window whose end nobody names may be a window all the same.
+    let page = !read
+        && match snapshot.respond_by {
+            RespondBy::At(at) => at > now,
+            RespondBy::Unstated => true,
+            RespondBy::NotAllowed => false,
+        };
     let todo = match read {
         true => format!("nothing: {provider} is asked whether it does"),
         false => format!(

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::decide::Decided;
 use super::look::{Look, facts_are_to_be_pulled};
-use super::{ActionKind, ActionState, Answer, Approval, Case, CycleRow, files, find_card_or_ssn};
+use super::{ActionKind, ActionState, Answer, Approval, Case, CycleRow, Order, files, find_card_or_ssn};
 use crate::dispute::Dispute;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +94,9 @@ pub(super) fn obstacles(
         Approval::NotNeeded | Approval::Granted { .. } => {}
     }
     refused_before(case, row, kind, &seen.decided, &mut found);
-    // Whoever orders has been told.
-    found.extend(row.plan.maybe_answered.clone().filter(|_| !seen.decided.ordered).map(person));
+    // A person who orders has been told, and has looked; a program has not.
+    let looked = seen.decided.ordered && row.plan.order.as_ref().is_some_and(Order::is_a_person_s);
+    found.extend(row.plan.maybe_answered.clone().filter(|_| !looked).map(person));
     if awaits_facts(case, row) && !seen.decided.ordered && now < seen.times.act_by {
         found.push(by_itself("facts about the order are being asked for"));
     }

@@ -55,11 +55,13 @@ pub(super) fn fate(named: &Named, told: &Told, done: DisputeStatus, ended: Ended
             failed(202, ours("WAITS", what, guidance))
         }
         Standing::Refused { why } => {
-            let guidance = "nothing was changed and nothing was sent: mend what is said, and order again";
+            let guidance = "nothing was changed and nothing was sent: mend what is said, and order again, under a new `idempotency-key` if \
+                 you give one";
             failed(409, ours("REFUSED", why.clone(), guidance))
         }
         Standing::TurnedDown { why } => {
-            let guidance = "mend what the provider says, and order again";
+            let guidance =
+                "mend what the provider says, and order again, under a new `idempotency-key` if you give one";
             let unified = ours("PROVIDER_REFUSED", format!("the provider refused it: {why}"), guidance);
             let theirs = ConnectorErrorDetails {
                 message: Some(why.clone()),

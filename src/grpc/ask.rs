@@ -13,7 +13,7 @@ use super::refusal::invalid;
 use super::words;
 use crate::desk::{Given, Piece, Want, Wish};
 use crate::evidence::Field;
-use crate::store::evidence::{BadEvidence, Named, WORDS_CHARS_MAX};
+use crate::store::evidence::Named;
 use crate::store::files::NewFile;
 
 /// So many pieces come in one call at most.
@@ -207,24 +207,7 @@ fn day(seconds: i64) -> Option<String> {
 }
 
 fn wish(want: Want, pieces: Vec<Piece>) -> Result<Wish, Status> {
-    Wish::new(want, pieces).map_err(|bad| {
-        invalid(match bad {
-            BadEvidence::WantsWords(field) => format!("`{field}` takes words"),
-            BadEvidence::WantsFile(field) => format!("`{field}` takes files"),
-            BadEvidence::Empty(field) => {
-                format!("the text for `{field}` is empty: leave it out, or say something")
-            }
-            BadEvidence::TooLong { field, chars } => {
-                format!(
-                    "the text for `{field}` has {chars} characters, and at most {WORDS_CHARS_MAX} are taken"
-                )
-            }
-            BadEvidence::Nul(field) => format!("the text for `{field}` holds a NUL character"),
-            BadEvidence::BadProviderFile(id) => {
-                format!("`{id}` is not a provider's file id: 1 to 255 letters, digits, `_` and `-`")
-            }
-        })
-    })
+    Wish::new(want, pieces).map_err(|bad| invalid(bad.to_program()))
 }
 
 #[cfg(test)]

@@ -124,8 +124,12 @@ impl Door {
                     "there are Defend, Accept, SubmitEvidence and Get here, and no other calls",
                 )),
                 (false, _) => {
-                    let Ok(answer) = self.others.clone().oneshot(request).await;
-                    answer
+                    // Nobody has shown a key here: a message that never ends is not waited for.
+                    let asked = self.others.clone().oneshot(request);
+                    match tokio::time::timeout(self.message_timeout, asked).await {
+                        Ok(Ok(answer)) => answer,
+                        Err(_) => refused(Status::deadline_exceeded("the message did not arrive in time")),
+                    }
                 }
             }
         };

@@ -130,6 +130,9 @@ impl Server {
     }
 }
 
+/// Strangers may ask these, so what they say is kept short: it names a service, a symbol or a file.
+const QUESTION_BYTES_MAX: usize = 4 << 10;
+
 /// What gRPC's tools ask beside the calls: which services there are (in both versions that are asked for), and whether
 /// they are well.
 fn others() -> Result<(HealthReporter, Routes), tonic_reflection::server::Error> {
@@ -139,9 +142,9 @@ fn others() -> Result<(HealthReporter, Routes), tonic_reflection::server::Error>
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let (reporter, health) = tonic_health::server::health_reporter();
-    let routes = Routes::new(health)
-        .add_service(builder().build_v1()?)
-        .add_service(builder().build_v1alpha()?)
+    let routes = Routes::new(health.max_decoding_message_size(QUESTION_BYTES_MAX))
+        .add_service(builder().build_v1()?.max_decoding_message_size(QUESTION_BYTES_MAX))
+        .add_service(builder().build_v1alpha()?.max_decoding_message_size(QUESTION_BYTES_MAX))
         .prepare();
     Ok((reporter, routes))
 }

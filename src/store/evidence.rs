@@ -40,6 +40,18 @@ pub enum BadEvidence {
     BadProviderFile(String),
 }
 
+impl BadEvidence {
+    /// As it is told to a program, which has no flags to give.
+    pub fn to_program(&self) -> String {
+        match self {
+            Self::WantsWords(field) => format!("`{field}` takes words"),
+            Self::WantsFile(field) => format!("`{field}` takes files, by their bytes or the provider's ids"),
+            Self::Empty(_) => format!("{self}: leave it out, or say something"),
+            Self::TooLong { .. } | Self::Nul(_) | Self::BadProviderFile(_) => self.to_string(),
+        }
+    }
+}
+
 /// One piece of evidence for a field that takes its form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvidence {

@@ -26,6 +26,9 @@ use crate::store::actions::{self, Circumstances, LeasedAction, Standing};
 use crate::store::files;
 use crate::store::turn::{self, CaseKey, Item};
 
+/// How much longer a lease is for each piece of the evidence.
+const PER_PIECE: TimeDelta = TimeDelta::seconds(30);
+
 pub async fn act(shop: &Shop) -> anyhow::Result<Stepped> {
     let now = shop.clock.now();
     let mut conn = shop.pool.acquire().await?;
@@ -106,6 +109,16 @@ impl Task<'_> {
         Ok((standing, logs))
     }
 
+    /// From the moment something may leave. Some providers take each piece of evidence in a request of its own.
+    fn lease(&self) -> TimeDelta {
+        let pieces = self
+            .around
+            .packet
+            .as_ref()
+            .map_or(0, |packet| packet.text.len() + packet.files.values().map(Vec::len).sum::<usize>());
+        self.shop.settings.lease + PER_PIECE * i32::try_from(pieces).unwrap_or(i32::MAX).min(100)
+    }
+
     fn capabilities(&self) -> &'static Capabilities {
         self.shop.world.registry.get(self.account.provider).capabilities()
     }
@@ -178,10 +191,10 @@ impl Task<'_> {
             }
         };
         // A call may be a series of requests. None of them leaves once somebody else may take the action up.
-        let patience = (self.shop.settings.lease * 3 / 4).to_std().unwrap_or_default();
+        let patience = (self.lease() * 3 / 4).to_std().unwrap_or_default();
         let (answer, log) = tokio::time::timeout(patience, call).await.unwrap_or_else(|_| {
             let why = format!("its requests were not over in {} s", patience.as_secs());
-            (Answer::Unknown { why }, Vec::new())
+            (Answer::Unknown { why: why.clone() }, vec![cut_short(self.action.kind, why, patience)])
         });
         self.shop.called(account, answer.word(), &log);
         logs.extend(log);
@@ -252,6 +265,17 @@ impl Task<'_> {
         record::action(action.kind.as_str(), word);
         debug_assert!(turned.iter().all(|t| !matches!(t.applied, Applied::Doubtful(_))));
         Ok(())
+    }
+}
+
+/// What is known of a series of requests that was cut off: that it was.
+fn cut_short(kind: ActionKind, why: String, after: Duration) -> CallLog {
+    CallLog {
+        request: format!("{kind}, cut off"),
+        status: None,
+        provider_request_ref: None,
+        latency_ms: i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+        error: Some(why),
     }
 }
 

@@ -174,6 +174,6 @@ fn an_upload_taken_back_by_an_order_is_wanted_again() {
          upload slip.pdf            | want upload;
               | defend at -1d (the file slip.pdf is being uploaded, at least one document is needed); wake -1d
          order defend plain by ann  | cancel; want upload;
-              | defend at -2d12h (the file slip.pdf is being uploaded, at least one document is needed); wake -1d",
+              | defend at -2d12h (the file slip.pdf is being uploaded, at least one document is needed); wake -6h10m",
     );
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::problem::Problem;
 use crate::desk::{Given, Piece, Want, Wish};
 use crate::evidence::{Field, FieldKind, spelled};
-use crate::store::evidence::{BadEvidence, Named, WORDS_CHARS_MAX};
+use crate::store::evidence::Named;
 use crate::store::files::NewFile;
 
 /// The fields of the SDK's document, and two of ours.
@@ -192,24 +192,7 @@ fn piece(word: &str, value: Value, pieces: &mut Vec<Piece>) -> Result<(), Proble
 }
 
 fn wish(want: Want, pieces: Vec<Piece>) -> Result<Wish, Problem> {
-    Wish::new(want, pieces).map_err(|bad| {
-        Problem::invalid(match bad {
-            BadEvidence::WantsWords(field) => format!("`{field}` takes words"),
-            BadEvidence::WantsFile(field) => format!("`{field}` takes the provider's ids of files"),
-            BadEvidence::Empty(field) => {
-                format!("the text for `{field}` is empty: leave it out, or say something")
-            }
-            BadEvidence::TooLong { field, chars } => {
-                format!(
-                    "the text for `{field}` has {chars} characters, and at most {WORDS_CHARS_MAX} are taken"
-                )
-            }
-            BadEvidence::Nul(field) => format!("the text for `{field}` holds a NUL character"),
-            BadEvidence::BadProviderFile(id) => {
-                format!("`{id}` is not a provider's file id: 1 to 255 letters, digits, `_` and `-`")
-            }
-        })
-    })
+    Wish::new(want, pieces).map_err(|bad| Problem::invalid(bad.to_program()))
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {

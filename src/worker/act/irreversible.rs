@@ -71,7 +71,7 @@ impl Task<'_> {
                 return Ok(Some(patience::overtaken(sent_at, &why)));
             }
         }
-        let go = actions::mark_sent(&mut tx, action, self.shop.settings.lease, now).await?;
+        let go = actions::mark_sent(&mut tx, action, self.lease(), now).await?;
         tx.commit().await?;
         let why = "not sent: the lease, the plan or the kill switch changed";
         Ok((!go).then(|| self.later(now + RETRY_MIN, why)))
@@ -112,9 +112,12 @@ impl Task<'_> {
         Ok(around.cycle_state == CycleState::Open)
     }
 
+    fn is_keyed(&self) -> bool {
+        self.capabilities().idempotency_key
+    }
+
     fn wait_for_earlier_call(&self, read_at: DateTime<Utc>) -> Option<Standing> {
-        let keyed = self.shop.world.registry.get(self.account.provider).capabilities().idempotency_key;
-        let action = self.action;
+        let (action, keyed) = (self.action, self.is_keyed());
         let (state, sent_at, attempts) = (action.state, action.sent_at, action.attempts);
         let earlier = EarlierCall { state, sent_at, attempts, keyed };
         patience::wait_for_earlier_call(earlier, self.backoff(), read_at)
@@ -134,7 +137,11 @@ impl Task<'_> {
                     None => Standing::Again { due_at, why },
                 })
             }
-            Answer::Unknown { why } => Ok(Standing::Unknown { due_at: self.backoff(), why }),
+            // Its last request may have left just now, however long ago the first one did.
+            Answer::Unknown { why } => {
+                let settled_at = if self.is_keyed() { self.now() } else { self.now() + patience::SETTLE };
+                Ok(Standing::Unknown { due_at: self.backoff().max(settled_at), why })
+            }
             Answer::Refused { status, code, reason } => {
                 let why = format!("HTTP {status} {}: {reason}", code.unwrap_or_default());
                 match self.settled_after_refusal(logs).await? {

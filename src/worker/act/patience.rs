@@ -10,7 +10,7 @@ pub const RETRY_MIN: TimeDelta = TimeDelta::seconds(5);
 pub const RETRY_MAX: TimeDelta = TimeDelta::minutes(10);
 
 /// After a call whose answer was lost: how long it may still be on its way before the record is believed.
-const SETTLE: TimeDelta = TimeDelta::seconds(90);
+pub const SETTLE: TimeDelta = TimeDelta::seconds(90);
 /// A record that still asks for a response so long after a call proves that the call had no effect.
 const PROVED: TimeDelta = TimeDelta::minutes(15);
 /// How often an action is taken up before repeats under its key are given up.

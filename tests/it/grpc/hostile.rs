@@ -136,6 +136,27 @@ async fn a_message_that_never_ends_is_given_up_and_the_connection_lives() {
 }
 
 #[tokio::test]
+async fn a_stranger_s_question_that_never_ends_is_given_up_too_and_one_that_is_long_is_refused() {
+    let stage = stage("message_timeout_ms = 200\n").await;
+    let raw = Raw::of(&stage).await;
+    let ask = |body: reqwest::Body| {
+        let url = format!("{}/grpc.health.v1.Health/Check", raw.base);
+        raw.http.post(url).header("content-type", "application/grpc").body(body)
+    };
+    let (_more, body) = tokio::sync::mpsc::channel::<Bytes>(1);
+    let silent = futures_util::stream::unfold(body, |mut body| async {
+        let piece = body.recv().await?;
+        Some((Ok::<_, std::io::Error>(piece), body))
+    });
+    let asked = raw.said(ask(reqwest::Body::wrap_stream(silent)));
+    let (code, _) = timeout(SOON, asked).await.expect("it is given up");
+    assert_eq!(code, Code::DeadlineExceeded);
+    let long = vec![b'x'; 5 << 10];
+    let (code, words) = raw.said(ask(frame(0, long.len() as u32, &long).into())).await;
+    assert!(code == Code::OutOfRange || code == Code::ResourceExhausted, "{code:?} {words}");
+}
+
+#[tokio::test]
 async fn connections_that_speak_something_else_or_nothing_are_ended() {
     let stage = stage("message_timeout_ms = 100\nidle_timeout_ms = 200\n").await;
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

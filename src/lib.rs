@@ -1,6 +1,7 @@
 //! respondby answers card disputes before `respond_by`. The order of the modules is the direction of
 //! knowledge: each may know those above it.
 
+mod accept;
 pub mod alerts;
 pub mod app;
 pub mod cli;
@@ -13,6 +14,7 @@ pub mod dispute;
 pub mod engine;
 pub mod evidence;
 pub mod grpc;
+mod grpc_code;
 pub mod http;
 pub mod observe;
 pub mod providers;

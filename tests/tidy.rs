@@ -12,24 +12,26 @@ const FILE_LINES_MAX: usize = 400;
 
 /// Who may know whom. A module may always know itself. `main`, `lib` and `app` know everything.
 const MAY_IMPORT: &[(&str, &str)] = &[
+    ("accept", ""),
     ("clock", ""),
     ("crash", ""),
     ("dispute", ""),
+    ("grpc_code", ""),
     ("standard_webhooks", ""),
     ("evidence", "dispute"),
     ("rules", "dispute evidence"),
     ("engine", "dispute evidence rules"),
-    ("providers", "dispute evidence config clock"),
+    ("providers", "dispute evidence config clock grpc_code"),
     ("alerts", "dispute standard_webhooks config"),
     ("config", "providers dispute alerts standard_webhooks"),
     ("observe", "alerts dispute config clock providers standard_webhooks"),
     ("store", "dispute evidence rules engine providers config clock alerts observe crash"),
     // Above the database and below the protocols, which all come to it.
     ("desk", "dispute evidence engine providers store config clock observe"),
-    ("grpc", "dispute evidence store config observe desk"),
+    ("grpc", "accept grpc_code dispute evidence store config observe desk"),
     (
         "http",
-        "dispute evidence engine providers store config clock alerts observe standard_webhooks crash desk",
+        "accept dispute evidence engine providers store config clock alerts observe standard_webhooks crash desk",
     ),
     (
         "worker",

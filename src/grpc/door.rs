@@ -25,6 +25,7 @@ use super::call::Call;
 use super::headers::{self, Said};
 use super::refusal::{self, invalid};
 use crate::desk::{Caller, Desk, Scope};
+use crate::grpc_code;
 use crate::observe::record;
 
 /// The paths under which the calls are answered.
@@ -141,7 +142,7 @@ impl Door {
         });
         response.headers_mut().insert(REQUEST_ID, request_id);
         let name = method.filter(|_| ours).map_or("other", Method::as_str);
-        record::grpc_call(name, refusal::code(code_of(response.headers())));
+        record::grpc_call(name, grpc_code::word(code_of(response.headers())));
         response
     }
 

@@ -2,7 +2,7 @@
 //! and how to mend it. What became of an order stands in its answer instead. Whoever shows no good key is told
 //! nothing more than that.
 
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::desk::{Denied, Lacks, NotTaken};
 use crate::store::evidence::Named;
@@ -71,27 +71,4 @@ pub(super) fn not_taken(why: NotTaken) -> Status {
 pub(super) fn away(error: &sqlx::Error) -> Status {
     tracing::error!(%error, "a gRPC call was told to come again: the database does not do as it should");
     Status::unavailable("the engine cannot look at its disputes now: come again in some seconds")
-}
-
-/// The name of a code as gRPC's documents write it.
-pub(super) const fn code(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }

@@ -1,5 +1,5 @@
-//! The accept loop: so many connections, so long for a handshake and for the first call, so many calls side by side,
-//! an end for who is silent, and an orderly end for all. Knows nothing of what is said on a connection.
+//! gRPC on each connection: so long for a handshake and for the first call, so many calls side by side, an end for who
+//! is silent, and an orderly end for all. Knows nothing of what is said in a call.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,8 +15,6 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -27,11 +25,10 @@ use tonic_health::server::HealthReporter;
 
 use super::door::{Door, SERVICES};
 use super::{proto, tls};
+use crate::accept;
 use crate::config::{ApiConfig, GrpcConfig};
 use crate::desk::Desk;
 
-/// After an accept that failed for want of something (file handles), so as not to spin.
-const BREATH: Duration = Duration::from_millis(50);
 /// Connections are asked for a sign of life this often, and have so long to give one.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_WITHIN: Duration = Duration::from_secs(10);
@@ -85,8 +82,6 @@ impl Server {
     /// Answers until told to stop; then no connection is accepted any more, calls under way are answered, silent
     /// connections are closed, and what is left after the grace is cut off.
     pub async fn serve(self, stop: CancellationToken) {
-        let room = Arc::new(Semaphore::new(self.config.connections_max));
-        let mut connections = JoinSet::new();
         let health = tokio::spawn(tell_health(self.health.clone(), self.door.desk.clone(), stop.clone()));
         let talk = Talk {
             door: self.door.clone(),
@@ -96,35 +91,12 @@ impl Server {
             idle_max: Duration::from_millis(self.config.idle_timeout_ms),
             stop: stop.clone(),
         };
-        loop {
-            let (permit, stream) = tokio::select! {
-                () = stop.cancelled() => break,
-                // Those that ended are let go of here.
-                Some(_) = connections.join_next() => continue,
-                accepted = accept(&self.listener, &room) => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        tracing::error!(%error, "cannot accept a gRPC connection");
-                        tokio::time::sleep(BREATH).await;
-                        continue;
-                    }
-                }
-            };
+        let bounds = (self.config.connections_max, Duration::from_millis(self.config.shutdown_grace_ms));
+        let converse = |stream| {
             let talk = talk.clone();
-            connections.spawn(async move {
-                talk.with(stream).await;
-                drop(permit);
-            });
-        }
-        drop(self.listener);
-        let ended = async { while connections.join_next().await.is_some() {} };
-        if timeout(Duration::from_millis(self.config.shutdown_grace_ms), ended).await.is_err() {
-            tracing::warn!(
-                connections = connections.len(),
-                "cut off the gRPC connections that did not end in time"
-            );
-            connections.shutdown().await;
-        }
+            async move { talk.with(stream).await }
+        };
+        accept::connections(self.listener, "grpc", bounds, &stop, converse).await;
         // It ends by the same order.
         _ = health.await;
     }
@@ -165,18 +137,6 @@ async fn tell_health(health: HealthReporter, desk: Desk, stop: CancellationToken
     for service in SERVICES.into_iter().chain([""]) {
         health.set_service_status(service, ServingStatus::NotServing).await;
     }
-}
-
-/// Takes room first: connections beyond the limit wait in the kernel's queue.
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> io::Result<(OwnedSemaphorePermit, TcpStream)> {
-    let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    // Answers are small. A socket that will not have it works all the same.
-    _ = stream.set_nodelay(true);
-    Ok((permit, stream))
 }
 
 fn protocol(config: &GrpcConfig) -> http2::Builder<TokioExecutor> {

@@ -18,6 +18,7 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, ConnectError, Request, Response, Status, TimeoutExpired};
 
 use crate::clock::Clock;
+use crate::grpc_code;
 use crate::providers::CallLog;
 use crate::providers::http::{BODY_BYTES_MAX, TimeOuts, install_crypto, parse_http_date};
 
@@ -153,31 +154,8 @@ impl Failure {
             Failure::NotSent(why) => format!("the request was not sent: {why}"),
             Failure::Lost(why) => format!("the request was sent and no whole answer came: {why}"),
             Failure::Late => "the request was sent and no answer came in time".to_owned(),
-            Failure::Status { code, message, .. } => format!("{}: {message}", code_word(*code)),
+            Failure::Status { code, message, .. } => format!("{}: {message}", grpc_code::word(*code)),
         }
-    }
-}
-
-/// As gRPC spells its codes.
-pub const fn code_word(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 use prost::Message;
 use tonic::Code;
 
-use super::channel::{Failure, code_word};
+use super::channel::Failure;
 use super::proto::types;
 use super::response::Fault;
 use super::service::Verb;
+use crate::grpc_code;
 use crate::providers::Answer;
 use crate::providers::http::{Safety, uncertain};
 
@@ -93,9 +94,10 @@ pub fn answer<T>(failure: &Failure, verb: Verb, connector: &str, safety: Safety)
             refused(&word, format!("Prism refused before it asked {connector}: {words}{hint}"))
         }
         Details::None => bare(code, message, verb, safety),
-        Details::Unreadable => {
-            uncertain(safety, format!("{}: {message}, with details that cannot be read", code_word(code)))
-        }
+        Details::Unreadable => uncertain(
+            safety,
+            format!("{}: {message}, with details that cannot be read", grpc_code::word(code)),
+        ),
     }
 }
 
@@ -142,10 +144,10 @@ fn not_implemented(verb: Verb, connector: &str) -> String {
 
 /// A status without details: only what cannot have reached the connector is a no.
 fn bare<T>(code: Code, message: &str, verb: Verb, safety: Safety) -> Answer<T> {
-    let told = format!("{}: {message}", code_word(code));
+    let told = format!("{}: {message}", grpc_code::word(code));
     match code {
         Code::Unimplemented => refused(
-            code_word(code),
+            grpc_code::word(code),
             format!(
                 "the server at this address does not know this {} call ({told}): Prism servers before 2026-03-09 \
                  speak `ucs.v2`, later ones `types`. Set the account's `service` to the one of its server, and look \
@@ -157,7 +159,7 @@ fn bare<T>(code: Code, message: &str, verb: Verb, safety: Safety) -> Answer<T> {
         | Code::Unauthenticated
         | Code::PermissionDenied
         | Code::NotFound
-        | Code::FailedPrecondition => refused(code_word(code), told),
+        | Code::FailedPrecondition => refused(grpc_code::word(code), told),
         Code::Ok
         | Code::Cancelled
         | Code::Unknown

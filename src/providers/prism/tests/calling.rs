@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-
 use super::stub::{Reply, Stub};
 use super::wire::{bytes, message, number};
 use super::{ADYEN, DISPUTE, account, document, packet, prism, started, with};
@@ -12,10 +9,10 @@ use crate::evidence::{Field, Sending};
 use crate::providers::prism::Prism;
 use crate::providers::{Account, Answer, CallLog, Provider, Reading, Record};
 
-type Called = (Answer<Record>, Vec<CallLog>);
+pub(super) type Called = (Answer<Record>, Vec<CallLog>);
 
 /// An answer of today's form with that status of a dispute.
-fn status(status: u64) -> Vec<u8> {
+pub(super) fn status(status: u64) -> Vec<u8> {
     message(&[bytes(1, DISPUTE), number(2, status), number(5, 200)])
 }
 
@@ -43,7 +40,7 @@ fn failed(code: i32, details: Vec<u8>) -> Reply {
     Reply::Status { code, message: "as it was", details }
 }
 
-async fn accept(p: &Prism, account: &Account) -> Called {
+pub(super) async fn accept(p: &Prism, account: &Account) -> Called {
     p.accept(account, DISPUTE, "act-0001").await
 }
 
@@ -65,7 +62,7 @@ async fn defended(reply: Reply) -> Called {
     submit(&prism("stub"), &account(ADYEN, &stub.address)).await
 }
 
-fn acknowledged(answer: &Answer<Record>) -> bool {
+pub(super) fn acknowledged(answer: &Answer<Record>) -> bool {
     matches!(answer, Answer::Receipt(Record { reading: Reading::Acknowledged { .. }, .. }))
 }
 
@@ -229,47 +226,6 @@ async fn no_answer_within_the_deadline_is_unknown_and_the_server_is_told_the_dea
     assert!(why.contains("deadline"), "{why}");
     assert_eq!(logs[0].status, None);
     assert_eq!(stub.calls()[0].headers["grpc-timeout"], "150000u");
-}
-
-#[tokio::test]
-async fn a_call_that_cannot_have_arrived_may_be_repeated() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let plain = format!("http://{}", closed.local_addr().unwrap());
-    drop(closed);
-    // Somebody who does not speak TLS.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let no_tls = format!("https://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut socket, _)) = listener.accept().await {
-            let _sent = socket.write_all(b"this is not TLS").await;
-        }
-    });
-    for address in [plain.as_str(), &no_tls, "http://", "nonsense", "ftp://127.0.0.1"] {
-        let (answer, logs) = accept(&prism("stub"), &account(ADYEN, address)).await;
-        assert!(matches!(answer, Answer::Retry { .. }), "{address}: {answer:?}");
-        assert!(logs[0].error.as_deref().unwrap().contains("not sent"), "{logs:?}");
-    }
-}
-
-#[tokio::test]
-async fn one_connection_serves_all_calls_to_an_address() {
-    let stub = Stub::answering([Reply::Message(status(3))]).await;
-    let p = prism("stub");
-    let accounts = [account(ADYEN, &stub.address), account(&with(ADYEN, &[("tenant", "b")]), &stub.address)];
-    for _ in 0..10 {
-        let (one, other) = tokio::join!(accept(&p, &accounts[0]), accept(&p, &accounts[1]));
-        assert!(acknowledged(&one.0) && acknowledged(&other.0));
-    }
-    assert_eq!((stub.calls().len(), stub.connections()), (20, 1));
-}
-
-#[tokio::test]
-async fn a_broken_connection_is_made_anew_by_the_next_call() {
-    let stub = Stub::answering([Reply::HangUp, Reply::Message(status(3))]).await;
-    let (p, account) = (prism("stub"), account(ADYEN, &stub.address));
-    assert!(matches!(accept(&p, &account).await.0, Answer::Unknown { .. }));
-    assert!(acknowledged(&accept(&p, &account).await.0));
-    assert_eq!(stub.calls().len(), 2, "nothing was repeated unasked");
 }
 
 #[tokio::test]

@@ -55,8 +55,8 @@ pub(super) fn in_order(case: &mut Case, event: &Event, now: DateTime<Utc>, out: 
     }
 }
 
-/// `in_order`: the same dispute had all its news come in order, where that may be another; its windows are those that
-/// news is judged by.
+/// `in_order`: the same dispute had all its news come in order, where that may be another. News is judged by the windows
+/// of both: of what is told anew a part may be missing, and this engine may have heard of a window too late.
 fn record(
     case: &mut Case,
     in_order: Option<&Case>,
@@ -75,8 +75,8 @@ fn record(
             case.check_at = Some(now + RECHECK_DOUBT);
             return;
         }
-        let newest = in_order.map_or(case.newest.as_ref(), |case| case.newest.as_ref());
-        if let Some(doubt) = doubt::unproved(known, newest, snapshot) {
+        let by_windows_of = |case: &Case| doubt::unproved(known, case.newest.as_ref(), snapshot);
+        if let Some(doubt) = by_windows_of(case).or_else(|| in_order.and_then(by_windows_of)) {
             return doubt::disbelieve(case, event, snapshot, doubt, now, out);
         }
     }

@@ -2,6 +2,8 @@
 //! the reason comes, what was believed is withdrawn, and what this engine has sent stays with the window it was
 //! sent in.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::acting::always;
@@ -35,7 +37,7 @@ fn hears(world: &mut World, as_of: i64, heard: i64, snapshot: Snapshot) -> Outco
     outcome
 }
 
-fn told(outcome: &Outcome) -> Vec<(AlertKind, Severity)> {
+fn told_of(outcome: &Outcome) -> Vec<(AlertKind, Severity)> {
     let mut alerts = Vec::new();
     for effect in &outcome.effects {
         if let Effect::Tell(alert) = effect {
@@ -60,7 +62,7 @@ fn what_was_doubted_is_believed_once_older_news_explains_it_and_nobody_is_asked_
     hears(&mut world, 1, 1, is(Status::UnderReview));
     let doubted = hears(&mut world, 5, 5, asks(300));
     assert!(matches!(doubted.applied, Applied::Doubtful(_)));
-    assert_eq!(told(&doubted), [(AlertKind::Reversed, Severity::Page)]);
+    assert_eq!(told_of(&doubted), [(AlertKind::Reversed, Severity::Page)]);
     assert_eq!(open(&world), None);
     // The round was opened under a signature, and that was late: the unsigned one only repeats it.
     let signed = Snapshot { deadline_confirmed: true, ..asks(300) };
@@ -80,7 +82,7 @@ fn what_was_believed_is_withdrawn_once_older_news_shows_that_it_was_answered() {
     assert_eq!(open(&world), Some((1, Stage::Chargeback, at(300))));
     let late = hears(&mut world, 0, 9, asks(100));
     assert_eq!(open(&world), None);
-    assert!(told(&late).contains(&(AlertKind::Reversed, Severity::Page)), "{late:?}");
+    assert!(told_of(&late).contains(&(AlertKind::Reversed, Severity::Page)), "{late:?}");
     // Newer news that is believed answers the question.
     let settled = hears(&mut world, 12, 12, is(Status::Won));
     assert_eq!(withdrawn(&settled), 1);
@@ -94,6 +96,23 @@ fn a_window_that_was_over_when_it_was_heard_of_is_not_opened_again_on_nobodys_wo
     assert_eq!(open(&world), None);
     let again = hears(&mut world, 3, 4, asks(300));
     assert!(matches!(again.applied, Applied::Doubtful(_)), "as it would be in order: {again:?}");
+}
+
+/// Of a body kept by an older program, or of a record that was read before, nothing is told anew.
+#[test]
+fn a_window_that_is_known_here_counts_though_what_is_told_anew_does_not_show_it() {
+    for kept in [1, 2] {
+        let mut world = world(None);
+        hears(&mut world, 0, 0, asks(100));
+        hears(&mut world, 1, 1, is(Status::UnderReview));
+        hears(&mut world, 2, 2, is(Status::UnderReview));
+        let news = Arc::make_mut(&mut world.case.told);
+        news.drain(..news.len() - kept);
+        let again = hears(&mut world, 5, 5, asks(300));
+        assert!(matches!(again.applied, Applied::Doubtful(_)), "{kept} of 3 news: {again:?}");
+        assert_eq!(told_of(&again), [(AlertKind::Reversed, Severity::Page)]);
+        assert_eq!(open(&world), None);
+    }
 }
 
 #[test]

@@ -648,16 +648,60 @@ async fn an_answer_that_nobody_signed_for_is_told_louder() {
     assert!(told.contains(&"answered_elsewhere/warning".to_owned()), "{told:?}");
 }
 
-/// One more notification, like one of the dispute `like`: a status and a deadline that nobody signs.
-async fn say_like(stage: &mut Stage, like: &str, dispute_ref: &str, window: TimeDelta) {
+async fn remembered(stage: &Stage) -> Vec<(i64, i64)> {
+    sqlx::query_as("select dispute_id, delivery_id from unread_news order by 1, 2")
+        .fetch_all(&stage.db.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_news_of_every_dispute_in_a_body_is_found_by_its_history() {
+    let mut stage = watched().await;
+    let window = stage.clock.now() + hours(100);
+    let [one, other] = [0, 1].map(|_| stage.create(NewDispute::adyen().respond_by(window)));
+    stage.settle().await;
+    let mut envelope = envelope_of(&stage, &one).await;
+    let mut items = Vec::new();
+    for dispute_ref in [&one, &other] {
+        let mut item = envelope_of(&stage, dispute_ref).await["notificationItems"][0].clone();
+        let about = &mut item["NotificationRequestItem"];
+        about["eventDate"] = stage.clock.now().to_rfc3339().into();
+        about["additionalData"]["defensePeriodEndsAt"] = (window - hours(9)).to_rfc3339().into();
+        items.push(item);
+    }
+    envelope["notificationItems"] = items.into();
+    stage.clock.advance(hours(1));
+    let extra = ExtraWebhook { body: Some(envelope.to_string()), ..ExtraWebhook::new(ADYEN) };
+    stage.control.send_extra(&extra).unwrap();
+    stage.settle().await;
+    let before = remembered(&stage).await;
+    let newest = before.iter().map(|(_, delivery_id)| *delivery_id).max().unwrap();
+    assert_eq!(before.iter().filter(|(_, delivery_id)| *delivery_id == newest).count(), 2, "{before:?}");
+    let mut conn = stage.db.pool.acquire().await.unwrap();
+    sqlx::query("delete from unread_news").execute(&mut *conn).await.unwrap();
+    let backfill = include_str!("../../../migrations/20261122000074_more_unread_news.sql");
+    for _ in 0..2 {
+        sqlx::raw_sql(backfill).execute(&mut *conn).await.unwrap();
+        assert_eq!(remembered(&stage).await, before);
+    }
+}
+
+/// A body that tells of the dispute.
+async fn envelope_of(stage: &Stage, dispute_ref: &str) -> Value {
     let body: Vec<u8> = sqlx::query_scalar(
-        "select body from deliveries where position($1 in convert_from(body, 'UTF8')) > 0 limit 1",
+        "select body from deliveries where position($1 in convert_from(body, 'UTF8')) > 0 order by delivery_id limit 1",
     )
-    .bind(like)
+    .bind(dispute_ref)
     .fetch_one(&stage.db.pool)
     .await
     .unwrap();
-    let mut envelope: Value = serde_json::from_slice(&body).unwrap();
+    serde_json::from_slice(&body).unwrap()
+}
+
+/// One more notification, like one of the dispute `like`: a status and a deadline that nobody signs.
+async fn say_like(stage: &mut Stage, like: &str, dispute_ref: &str, window: TimeDelta) {
+    let mut envelope = envelope_of(stage, like).await;
     let item = &mut envelope["notificationItems"][0]["NotificationRequestItem"];
     let now = stage.clock.now();
     item["pspReference"] = dispute_ref.into();

@@ -46,7 +46,9 @@ pub async fn want(
          from ranked
          where waits or not of_unknown or n <= free
          order by m, a, r
-         on conflict (merchant_id, account_id, dispute_ref) do update set due_at = least(fetches.due_at, excluded.due_at)
+         -- Moved by the smallest step at least: whoever has it in hand sees that it was asked for since.
+         on conflict (merchant_id, account_id, dispute_ref) do update
+         set due_at = least(fetches.due_at - interval '1 microsecond', excluded.due_at)
          returning account_id, dispute_ref",
     )
     .bind(rows.iter().map(|r| r.0).collect::<Vec<_>>())
@@ -67,6 +69,9 @@ pub struct ToRead {
     pub account_id: AccountId,
     pub dispute_ref: String,
     pub attempts: i32,
+    /// When it comes back unless it is settled; as it was written by the claim. Where it is another by then, the
+    /// dispute was asked for since.
+    pub due_at: DateTime<Utc>,
 }
 
 /// Takes due fetches and pushes them `lease` ahead, so that a crash only delays them.
@@ -84,7 +89,7 @@ pub async fn claim(
              where due_at <= $1 order by due_at limit $3 for update skip locked
          ) due
          where f.merchant_id = due.merchant_id and f.account_id = due.account_id and f.dispute_ref = due.dispute_ref
-         returning f.merchant_id, f.account_id, f.dispute_ref, f.attempts",
+         returning f.merchant_id, f.account_id, f.dispute_ref, f.attempts, f.due_at",
     )
     .bind(now)
     .bind(now + lease)
@@ -100,51 +105,85 @@ pub(super) fn to_read(row: &sqlx::postgres::PgRow) -> sqlx::Result<ToRead> {
         account_id: row.try_get("account_id")?,
         dispute_ref: row.try_get("dispute_ref")?,
         attempts: row.try_get("attempts")?,
+        due_at: row.try_get("due_at")?,
     })
 }
 
-/// Read: forget it. Not read: again at `due_at`, and why.
+/// Read: forget it. Not read: again at `due_at`, and why. Asked for since: it stays as it is, to be read again now. Says
+/// whether it was settled.
 pub async fn settle(
     conn: &mut PgConnection,
     read: &ToRead,
     again: Option<(DateTime<Utc>, &str)>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     let query = match again {
-        None => {
-            sqlx::query("delete from fetches where merchant_id = $1 and account_id = $2 and dispute_ref = $3")
-        }
+        None => sqlx::query(
+            "delete from fetches where merchant_id = $1 and account_id = $2 and dispute_ref = $3 and due_at = $4",
+        ),
         Some(_) => sqlx::query(
-            "update fetches set due_at = $4, last_error = $5
-             where merchant_id = $1 and account_id = $2 and dispute_ref = $3",
+            "update fetches set due_at = $5, last_error = $6
+             where merchant_id = $1 and account_id = $2 and dispute_ref = $3 and due_at = $4",
         ),
     };
-    let query = query.bind(read.merchant_id).bind(read.account_id).bind(&read.dispute_ref);
+    let query = query.bind(read.merchant_id).bind(read.account_id).bind(&read.dispute_ref).bind(read.due_at);
     let query = match again {
         None => query,
         Some((due_at, why)) => query.bind(due_at).bind(why),
     };
-    query.execute(conn).await?;
-    Ok(())
+    Ok(query.execute(conn).await?.rows_affected() == 1)
 }
 
-/// The provider says that there is no such dispute: again at `due_at`. Answers with how often it has said so.
+/// What a refusal came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// It is asked for again.
+    Again,
+    /// It is forgotten. What had asked for it, where that was a delivery.
+    GivenUp { delivery_id: Option<i64> },
+}
+
+/// When refusals count, and how many are believed.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusals {
+    pub max: i32,
+    pub apart: TimeDelta,
+}
+
+/// The provider says that there is no such dispute: again at `due_at`, until it has said so often enough.
 pub async fn refuse(
     conn: &mut PgConnection,
     read: &ToRead,
-    due_at: DateTime<Utc>,
-    why: &str,
-) -> sqlx::Result<i32> {
-    let refusals: Option<i32> = sqlx::query_scalar(
-        "update fetches set due_at = $4, last_error = $5, refusals = refusals + 1
-         where merchant_id = $1 and account_id = $2 and dispute_ref = $3
-         returning refusals",
+    refusals: Refusals,
+    (due_at, why): (DateTime<Utc>, &str),
+    now: DateTime<Utc>,
+) -> sqlx::Result<Refused> {
+    let counted: Option<(i32, Option<i64>)> = sqlx::query_as(
+        "update fetches f
+         set due_at = case when f.due_at = $4 then $5 else f.due_at end, last_error = $6,
+             refusals = f.refusals + case when c.counts then 1 else 0 end,
+             refused_at = case when c.counts then $7 else f.refused_at end
+         from (
+             select coalesce(refused_at <= $8, true) as counts from fetches
+             where merchant_id = $1 and account_id = $2 and dispute_ref = $3
+             for update
+         ) c
+         where f.merchant_id = $1 and f.account_id = $2 and f.dispute_ref = $3
+         returning f.refusals, f.delivery_id",
     )
     .bind(read.merchant_id)
     .bind(read.account_id)
     .bind(&read.dispute_ref)
+    .bind(read.due_at)
     .bind(due_at)
     .bind(why)
-    .fetch_optional(conn)
+    .bind(now)
+    .bind(now - refusals.apart)
+    .fetch_optional(&mut *conn)
     .await?;
-    Ok(refusals.unwrap_or(0))
+    let Some((count, delivery_id)) = counted else { return Ok(Refused::Again) };
+    let put_off = ToRead { due_at, ..read.clone() };
+    match count >= refusals.max && settle(conn, &put_off, None).await? {
+        true => Ok(Refused::GivenUp { delivery_id }),
+        false => Ok(Refused::Again),
+    }
 }

@@ -212,7 +212,7 @@ pub async fn claim_quiet(
              where check_at <= $1 order by check_at limit $3 for update skip locked
          ) due
          where d.merchant_id = due.merchant_id and d.dispute_id = due.dispute_id
-         returning d.merchant_id, d.account_id, d.dispute_ref, 0 as attempts",
+         returning d.merchant_id, d.account_id, d.dispute_ref, 0 as attempts, d.check_at as due_at",
     )
     .bind(now)
     .bind(now + lease)
@@ -281,19 +281,21 @@ pub async fn known_status(
     row.map(|row| Ok((row.try_get("dispute_id")?, word(&row, "status")?))).transpose()
 }
 
-/// A quiet dispute that could not be read: again at `due_at`, or never.
+/// A quiet dispute that could not be read: again at `due_at`, or never. News that came meanwhile has said itself when.
 pub async fn check_again(
     conn: &mut PgConnection,
     read: &ToRead,
     due_at: Option<DateTime<Utc>>,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "update disputes set check_at = $4 where merchant_id = $1 and account_id = $2 and dispute_ref = $3",
+        "update disputes set check_at = $4
+         where merchant_id = $1 and account_id = $2 and dispute_ref = $3 and check_at = $5",
     )
     .bind(read.merchant_id)
     .bind(read.account_id)
     .bind(&read.dispute_ref)
     .bind(due_at)
+    .bind(read.due_at)
     .execute(conn)
     .await?;
     Ok(())

@@ -4,15 +4,15 @@
 use std::collections::HashSet;
 
 use anyhow::Context;
-use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
+use super::quarantine::Waiting;
 use super::{Shop, Stepped, is_about_a_row, is_collision, is_short_of_locks};
-use crate::dispute::{Event, News, Severity, Source};
+use crate::dispute::{Event, News, Source};
 use crate::engine::{Applied, Input};
 use crate::observe::record;
 use crate::providers::{Account, Kept, Reading};
-use crate::store::alerts::{self, NewAlert};
+use crate::store::alerts;
 use crate::store::deliveries::{self, Claimed, Handover, Settled};
 use crate::store::fetches::{self, WantedFetch};
 use crate::store::turn::{self, CaseKey, Item, Turned};
@@ -145,26 +145,10 @@ async fn tell_of_quarantined(
         if !told.insert((claimed.merchant_id, claimed.account_id)) {
             continue;
         }
-        let account = shop.accounts.by_id(claimed.merchant_id, claimed.account_id);
-        let readable = account
-            .as_ref()
-            .is_none_or(|account| shop.world.registry.get(account.provider).capabilities().fetch);
-        alerts.push(NewAlert {
-            merchant_id: claimed.merchant_id,
-            dispute_id: None,
-            cycle_n: None,
-            kind: "webhook_not_understood".into(),
-            severity: if readable { Severity::Warning } else { Severity::Page },
-            dedupe_key: format!("quarantined:{}:{}", claimed.account_id, now.format("%Y-%m-%dT%H")),
-            title: "a webhook was not understood, and whatever it tells is not acted on: \
-                    see `respondby deliveries list --state quarantined`"
-                .into(),
-            detail: json!({
-                "account": account.map(|account| account.name.clone()),
-                "delivery": claimed.delivery_id,
-                "why": settled.note,
-            }),
-        });
+        let (merchant_id, account_id) = (claimed.merchant_id, claimed.account_id);
+        let (delivery_id, why) = (Some(claimed.delivery_id), settled.note.as_deref());
+        let waiting = Waiting { merchant_id, account_id, delivery_id, why };
+        alerts.push(waiting.alert(shop, |can| !can.fetch, now));
     }
     if !alerts.is_empty() {
         alerts::raise(conn, &alerts, now).await?;

@@ -7,6 +7,7 @@ mod calls;
 pub mod facts;
 mod loops;
 pub mod notify;
+mod quarantine;
 mod read;
 mod reconcile;
 mod wake;

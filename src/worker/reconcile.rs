@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::quarantine::{self, Waiting};
 use super::read::{self, Looked};
 use super::{Shop, Stepped, is_collision};
 use crate::dispute::{Event, Source};
 use crate::engine::Applied;
 use crate::observe::record;
 use crate::providers::{Account, Answer, Page, Reading, Record};
-use crate::store::fetches::{self, ToRead, WantedFetch};
+use crate::store::fetches::{self, Refusals, Refused, ToRead, WantedFetch};
 use crate::store::watermarks::{self, DueAccount, Listed};
 
 /// A claimed listing or fetch that its worker does not finish is taken up again after this long.
@@ -20,8 +21,8 @@ const LEASE: TimeDelta = TimeDelta::minutes(5);
 /// Fetches claimed at a time.
 const FETCHES: i64 = 8;
 /// How often the provider may say that there is no such dispute before it is believed. Some name one a little before
-/// they show it.
-const REFUSALS_MAX: i32 = 5;
+/// they show it, and more than once.
+const REFUSALS: Refusals = Refusals { max: 5, apart: TimeDelta::minutes(10) };
 const RETRY_MIN: TimeDelta = TimeDelta::seconds(30);
 const RETRY_MAX: TimeDelta = TimeDelta::hours(1);
 
@@ -267,7 +268,7 @@ async fn read_one(shop: &Shop, to_read: &ToRead, asked: bool) -> anyhow::Result<
             again(shop, to_read, asked, now + wait, &why).await
         }
         Looked::Refused { status: 404, why } if asked && known.is_none() => {
-            nowhere(shop, &account, to_read, now + RETRY_MAX, &why).await
+            nowhere(shop, &account, to_read, &why).await
         }
         Looked::Refused { why, .. } | Looked::NotUnderstood(why) | Looked::Acknowledged(why) => {
             tracing::warn!(dispute.reference = to_read.dispute_ref, why, "a dispute cannot be read");
@@ -285,31 +286,27 @@ async fn again(
 ) -> anyhow::Result<()> {
     let mut conn = shop.pool.acquire().await?;
     match asked {
-        true => fetches::settle(&mut conn, read, Some((due_at, why))).await?,
+        true => _ = fetches::settle(&mut conn, read, Some((due_at, why))).await?,
         false => watermarks::check_again(&mut conn, read, Some(due_at)).await?,
     }
     Ok(())
 }
 
 /// What nobody knows, here or there, may have been anybody's word: it is asked about a few times more, and not for ever.
-async fn nowhere(
-    shop: &Shop,
-    account: &Account,
-    read: &ToRead,
-    due_at: DateTime<Utc>,
-    why: &str,
-) -> anyhow::Result<()> {
+async fn nowhere(shop: &Shop, account: &Account, read: &ToRead, why: &str) -> anyhow::Result<()> {
+    let now = shop.clock.now();
     let mut tx = shop.pool.begin().await?;
-    if fetches::refuse(&mut tx, read, due_at, why).await? >= REFUSALS_MAX {
-        fetches::settle(&mut tx, read, None).await?;
-        record::fetch_dropped(account.provider.as_str(), "given_up");
-        tracing::warn!(
-            dispute.reference = read.dispute_ref,
-            why,
-            "no such dispute: it is not asked for any more"
-        );
-    }
+    let refused = fetches::refuse(&mut tx, read, REFUSALS, (now + RETRY_MAX, why), now).await?;
+    let Refused::GivenUp { delivery_id } = refused else { return Ok(tx.commit().await?) };
+    let (merchant_id, account_id) = (read.merchant_id, read.account_id);
+    let (name, provider) = (&read.dispute_ref, account.provider);
+    let note = format!("{provider} says again and again that there is no {name}: {why}");
+    let waiting = Waiting { merchant_id, account_id, delivery_id, why: Some(&note) };
+    quarantine::nothing_to_fetch(&mut tx, shop, &waiting, now).await?;
     tx.commit().await?;
+    record::fetch_dropped(provider.as_str(), "given_up");
+    tracing::warn!(dispute.reference = name, why, "no such dispute: it is not asked for any more");
+    shop.bells.notify.ring();
     Ok(())
 }
 
@@ -317,7 +314,7 @@ async fn nowhere(
 async fn never(shop: &Shop, read: &ToRead, asked: bool) -> anyhow::Result<()> {
     let mut conn = shop.pool.acquire().await?;
     match asked {
-        true => fetches::settle(&mut conn, read, None).await?,
+        true => _ = fetches::settle(&mut conn, read, None).await?,
         false => watermarks::check_again(&mut conn, read, None).await?,
     }
     Ok(())

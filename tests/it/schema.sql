@@ -353,6 +353,7 @@ create table fetches (
     last_error text,
     refusals integer default 0 not null,
     of_unknown boolean default false not null,
+    refused_at timestamp with time zone,
     constraint fetches_account_fkey FOREIGN KEY (merchant_id, account_id) REFERENCES accounts(merchant_id, account_id),
     constraint fetches_pkey PRIMARY KEY (merchant_id, account_id, dispute_ref)
 );

@@ -17,6 +17,6 @@ pub use look::{
 pub use months::{maintain_months, missing_months, month_of};
 pub use reads::{Read, keep_reads};
 pub use settle::{
-    Claimed, Handover, PARTLY, Settled, claim, count_webhooks, hand_over, settle, waiting, waits_to_be_read,
-    webhook_keys,
+    Claimed, Handover, PARTLY, Settled, claim, count_webhooks, hand_over, quarantine_unfetched, settle,
+    waiting, waits_to_be_read, webhook_keys,
 };

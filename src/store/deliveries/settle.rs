@@ -101,6 +101,27 @@ pub async fn settle(conn: &mut PgConnection, rows: &[Settled], now: DateTime<Utc
     Ok(())
 }
 
+/// Settled for as long as what it names was to be fetched, and there is no such dispute: it waits for a person.
+pub async fn quarantine_unfetched(
+    conn: &mut PgConnection,
+    (merchant_id, delivery_id): (MerchantId, i64),
+    why: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update deliveries
+         set state = 'quarantined', settled_at = $3, outcome = 'unrecognised', note = $4
+         where merchant_id = $1 and delivery_id = $2 and state = 'settled' and outcome = 'fetching'",
+    )
+    .bind(merchant_id)
+    .bind(delivery_id)
+    .bind(now)
+    .bind(why)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// A delivery that stands under a platform's account, and whose it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Handover<'a> {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use respondby::store::fetches;
+use respondby::store::{deliveries, fetches};
 use respondby::worker::{self, Stepped};
 
 use super::stage::{RAZORPAY, STRIPE, Setup, Stage, dispute, fraud, hours};
@@ -47,6 +47,10 @@ impl Odd {
 
     fn loses(&self, dispute_ref: &str) {
         self.nowhere.lock().unwrap().insert(dispute_ref.to_owned(), 0);
+    }
+
+    fn finds(&self, dispute_ref: &str) {
+        self.nowhere.lock().unwrap().remove(dispute_ref);
     }
 
     fn asked_for(&self, dispute_ref: &str) -> usize {
@@ -231,6 +235,95 @@ async fn a_dispute_that_is_nowhere_is_given_up_and_one_that_is_known_never() {
     stage.advance(hours(9)).await;
     assert_eq!(stage.waiting().await, [known]);
     assert_eq!(odd.asked_for("dp_forged"), 5);
+}
+
+/// A dispute that five webhooks name within a second may be shown a second later.
+#[tokio::test]
+async fn refusals_in_a_row_are_one_refusal() {
+    let mut stage = Stage::new().await;
+    let known = stage.open(fraud(STRIPE, hours(96))).await;
+    let account = stage.account_of(&known).await;
+    let odd = stage.odd([]).await;
+    odd.loses("dp_slow");
+    for _ in 0..8 {
+        assert_eq!(stage.want_fetches(account, &["dp_slow".to_owned()], 10).await, 1);
+        stage.settle().await;
+        stage.advance(TimeDelta::seconds(1)).await;
+    }
+    assert_eq!(odd.asked_for("dp_slow"), 8, "it is asked for each time");
+    assert_eq!(stage.waiting().await, ["dp_slow"]);
+    stage.advance(hours(9)).await;
+    assert!(stage.waiting().await.is_empty(), "and given up some time");
+}
+
+#[tokio::test]
+async fn a_webhook_whose_dispute_is_given_up_waits_for_a_person_who_hears_of_it() {
+    let mut stage = Stage::with(Setup { thin_events: true, ..Setup::default() }).await;
+    let odd = stage.odd([]).await;
+    let dispute_ref = stage.create(fraud(STRIPE, hours(96)));
+    odd.loses(&dispute_ref);
+    // No list tells of it either.
+    odd.lists.lock().unwrap().extend((0..4).map(|_| page(None, None)));
+    stage.advance(hours(3)).await;
+    assert_eq!(stage.deliveries("quarantined").await, 0, "it may be shown yet");
+    stage.advance(hours(6)).await;
+    assert!(stage.waiting().await.is_empty() && stage.known(&dispute_ref).await.is_none());
+    let notes: Vec<String> = sqlx::query_scalar("select note from deliveries where state = 'quarantined'")
+        .fetch_all(&stage.db.pool)
+        .await
+        .unwrap();
+    assert!(notes.len() == 1 && notes[0].contains(&dispute_ref), "{notes:?}");
+    let told: Vec<String> =
+        sqlx::query_scalar("select severity from alerts where kind = 'webhook_not_understood'")
+            .fetch_all(&stage.db.pool)
+            .await
+            .unwrap();
+    assert_eq!(told, ["warning"], "stripe's list would tell of it");
+    // Sent round again it is asked for again, and this time it is there.
+    odd.finds(&dispute_ref);
+    let mut conn = stage.db.pool.acquire().await.unwrap();
+    assert_eq!(deliveries::requeue_quarantined(&mut conn).await.unwrap().len(), 1);
+    drop(conn);
+    stage.settle().await;
+    assert!(stage.known(&dispute_ref).await.is_some());
+}
+
+#[tokio::test]
+async fn what_is_asked_for_while_it_is_being_read_is_read_once_more() {
+    let mut stage = Stage::new().await;
+    let known = stage.open(fraud(STRIPE, hours(96))).await;
+    let account = stage.account_of(&known).await;
+    let refs = ["dp_read", "dp_put_off", "dp_refused"].map(str::to_owned);
+    for (asked_since, left) in [(false, 0), (true, 3)] {
+        assert_eq!(stage.want_fetches(account, &refs, 10).await, 3);
+        let mut conn = stage.db.pool.acquire().await.unwrap();
+        let now = stage.clock.now();
+        let claimed = fetches::claim(&mut conn, now, TimeDelta::minutes(5), 8).await.unwrap();
+        assert_eq!(claimed.len(), 3);
+        if asked_since {
+            // As long as a lease, or longer: the reader has lost it, and nobody has taken it up.
+            stage.clock.advance(TimeDelta::minutes(5));
+            assert_eq!(stage.want_fetches(account, &refs, 10).await, 3);
+        }
+        let later = now + hours(9);
+        let refusals = fetches::Refusals { max: 1, apart: TimeDelta::minutes(10) };
+        for read in &claimed {
+            match read.dispute_ref.as_str() {
+                "dp_put_off" => _ = fetches::settle(&mut conn, read, Some((later, "busy"))).await.unwrap(),
+                "dp_refused" => {
+                    _ = fetches::refuse(&mut conn, read, refusals, (later, "404"), now).await.unwrap();
+                }
+                _ => _ = fetches::settle(&mut conn, read, None).await.unwrap(),
+            }
+        }
+        let due: i64 = sqlx::query_scalar("select count(*) from fetches where due_at <= $1")
+            .bind(stage.clock.now())
+            .fetch_one(&mut *conn)
+            .await
+            .unwrap();
+        assert_eq!(due, left, "asked for since: {asked_since}");
+        sqlx::query("delete from fetches").execute(&mut *conn).await.unwrap();
+    }
 }
 
 #[tokio::test]

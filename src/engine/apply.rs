@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
+use super::unread::Heard;
 use super::{Alert, AlertKind, Applied, Case, Effect, HistoryKind, Outcome, Severity, cycles, doubt, unread};
 use crate::dispute::{
     Dispute, Event, FundsMove, Move, News, RespondBy, Snapshot, Source, Status, transition,
@@ -34,13 +35,17 @@ fn hear(case: &mut Case, event: &Event, snapshot: &Snapshot, now: DateTime<Utc>,
         return record(case, None, event, snapshot, now, out);
     }
     let doubted = unread::doubted(case);
-    if unread::comes_late(case, event) {
-        return unread::look_back(case, event, &doubted, now, out);
+    match unread::hear(case, event, out) {
+        Heard::InOrder => {
+            let in_order = unread::asks_unproved(case, snapshot, now);
+            record(case, in_order.as_ref(), event, snapshot, now, out);
+            unread::tell_anew(&mut out.effects, case.told.len());
+            unread::withdraw(&doubted, case, "newer news says where it stands", out);
+        }
+        Heard::Late => unread::look_back(case, event, &doubted, now, out),
+        Heard::TooOften(why) => out.applied = Applied::Doubtful(why),
     }
-    let in_order = unread::asks_unproved(case, snapshot, now);
-    record(case, in_order.as_ref(), event, snapshot, now, out);
-    unread::tell_anew(&mut out.effects, case.told.len());
-    unread::withdraw(&doubted, case, "newer news says where it stands", out);
+    unread::tell_of_the_last(case, event, out);
 }
 
 /// One of many that are told one after the other in the provider's order.

@@ -71,6 +71,8 @@ words!(
         Reversed = "reversed",
     }
 );
+        /// A provider that cannot be read tells of the dispute more often than any dispute is told of.
+        ToldTooOften = "told_too_often",
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
@@ -212,9 +214,12 @@ pub struct Outcome {
     pub effects: Vec<Effect>,
 }
 
+    /// The case was told something that it had not been told before, and that has to be told to it again.
+    pub remembers: bool,
 impl Outcome {
     pub fn new() -> Self {
-        Self { applied: Applied::Applied, history: Vec::new(), decisions: Vec::new(), effects: Vec::new() }
+        let (history, decisions, effects) = (Vec::new(), Vec::new(), Vec::new());
+        Self { applied: Applied::Applied, history, decisions, effects, remembers: false }
     }
 
     pub fn note(&mut self, kind: HistoryKind, cycle_n: Option<i32>, detail: Value) {

@@ -12,8 +12,8 @@ use crate::dispute::{Cycle, Dispute, DisputeId, Event, Source};
 use crate::evidence::{EvidenceSet, Packet};
 use crate::rules::{Context, Customer, Ruleset, Trace, Verdict};
 
-/// The dispute that these events make, whoever decided what meanwhile. Sorted by the provider's own time, then
-/// by arrival, as given. Reads among them are those that were believed: a read that was doubted is no news.
+/// The dispute that these events make, whoever decided what meanwhile. Given as they came, sorted by the provider's own
+/// time, then by arrival. Reads among them are those that were believed: a read that was doubted is no news.
 pub fn rebuild(
     account: &Arc<AccountView>,
     ids: (i64, DisputeId),
@@ -23,7 +23,7 @@ pub fn rebuild(
     if account.capabilities.fetch {
         events.sort_by_key(|event| event.as_of);
     } else {
-        unread::in_order(&mut events);
+        events = unread::remembered(events);
     }
     retell(account, ids, events, now).case.dispute.map(Arc::unwrap_or_clone)
 }

@@ -9,8 +9,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::replay::{self, Retold};
-use super::{ActionView, AlertKind, Applied, Case, Effect, HistoryKind, Outcome, apply, cycles, doubt};
-use crate::dispute::{CycleState, Dispute, Event, RespondBy, Snapshot, Status, transition};
+use super::{
+    ActionView, Alert, AlertKind, Applied, Case, Effect, HistoryKind, Outcome, Severity, apply, cycles, doubt,
+};
+use crate::dispute::{CycleState, Dispute, Event, Money, RespondBy, Snapshot, Status, transition};
 
 /// The clocks of two machines, and a call on its way, may differ by so much.
 const ON_THE_WAY: TimeDelta = TimeDelta::minutes(2);
@@ -26,24 +28,99 @@ pub(super) fn order(a: &Event, b: &Event) -> Ordering {
         .then_with(|| if a.news == b.news { a.name.cmp(&b.name) } else { text(a).cmp(&text(b)) })
 }
 
+/// Who has one signed webhook can send it again with other words in its unsigned part, and each of them is news. Of one
+/// event about one amount so many are remembered; a dispute whose events come twice and thrice has a handful.
+const ALIKE_MAX: usize = 50;
+/// All of it is told again where one comes late, so that so much is remembered of a dispute at most.
+const TOLD_MAX: usize = 500;
+
+/// How news stands to what was told before.
+pub(super) enum Heard {
+    /// Nothing that comes after it is known.
+    InOrder,
+    /// Something that comes after it is known, or it is itself, so that all of it has to be looked at again.
+    Late,
+    /// There is no room for it, and why.
+    TooOften(String),
+}
+
 /// Puts what was told in order, each news once.
 pub fn in_order(told: &mut Vec<Event>) {
     told.sort_by(order);
     told.dedup_by(|a, b| order(a, b) == Ordering::Equal);
 }
 
-/// Adds the news to what was told. True: something that comes after it is known, or it is itself, so that all of it
-/// has to be looked at again. A dispute of which not everything is at hand has its order guard alone.
-pub(super) fn comes_late(case: &mut Case, event: &Event) -> bool {
+/// Adds the news to what was told. A dispute of which not everything is at hand has its order guard alone.
+pub(super) fn hear(case: &mut Case, event: &Event, out: &mut Outcome) -> Heard {
     let whole = match &case.dispute {
         Some(known) => case.told.iter().any(|told| told.as_of == known.as_of),
         None => true,
     };
-    let place = case.told.binary_search_by(|told| order(told, event));
-    if let Err(place) = place {
-        Arc::make_mut(&mut case.told).insert(place, event.clone());
+    let late = match case.told.binary_search_by(|told| order(told, event)) {
+        Ok(_) => true,
+        Err(place) => {
+            if let Some(why) = no_room(&case.told, event) {
+                return Heard::TooOften(why);
+            }
+            Arc::make_mut(&mut case.told).insert(place, event.clone());
+            out.remembers = true;
+            place + 1 < case.told.len()
+        }
+    };
+    if whole && late { Heard::Late } else { Heard::InOrder }
+}
+
+/// Of everything that came, as it came, what is remembered, in order.
+pub(super) fn remembered(events: impl IntoIterator<Item = Event>) -> Vec<Event> {
+    let mut told: Vec<Event> = Vec::new();
+    for event in events {
+        if let Err(place) = told.binary_search_by(|told| order(told, &event))
+            && no_room(&told, &event).is_none()
+        {
+            told.insert(place, event);
+        }
     }
-    whole && place.map_or_else(|place| place + 1 < case.told.len(), |_| true)
+    told
+}
+
+fn no_room(told: &[Event], event: &Event) -> Option<String> {
+    if told.iter().filter(|told| says_alike(told, event)).count() >= ALIKE_MAX {
+        return Some(format!("`{}` was told {ALIKE_MAX} times, and each time otherwise", event.name));
+    }
+    (told.len() >= TOLD_MAX).then(|| format!("{TOLD_MAX} news are told of it already"))
+}
+
+/// The same in all that a signature covers where it covers anything: the event, what it is about, and the amount.
+fn says_alike(a: &Event, b: &Event) -> bool {
+    fn signed(event: &Event) -> Option<(&str, &str, Option<&str>, Option<&str>, Money)> {
+        let told = event.snapshot()?;
+        Some((
+            &event.name,
+            &told.dispute_ref,
+            told.payment_ref.as_deref(),
+            told.charge_ref.as_deref(),
+            told.amount,
+        ))
+    }
+    signed(a) == signed(b)
+}
+
+/// The news took the last place: more of it is kept and not followed, and people hear so once.
+pub(super) fn tell_of_the_last(case: &Case, event: &Event, out: &mut Outcome) {
+    let Some(why) = no_room(&case.told, event).filter(|_| out.remembers) else { return };
+    let provider = case.account.provider;
+    let todo = format!(
+        "look the dispute up in {provider}'s dashboard, and answer it there if a response is asked for. Somebody may \
+         be sending its webhooks again with other words: give the account another key to sign them with"
+    );
+    out.effects.push(Effect::Tell(Alert {
+        kind: AlertKind::ToldTooOften,
+        severity: Severity::Page,
+        cycle_n: None,
+        key: format!("told-too-often:{}", case.told.len()),
+        title: format!("{why}: what more is told of this dispute is not believed"),
+        detail: json!({"waiting_for": [todo]}),
+    }));
 }
 
 /// The dispute before its newest news, had all come in order: where the news asks for a response and proves nothing,

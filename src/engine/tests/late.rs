@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::acting::always;
-use super::world::{Provider, UNREAD, World, event, snapshot, start};
+use super::world::{Provider, UNREAD, World, event, money, snapshot, start};
 use crate::dispute::{CycleState, RespondBy, Response, Snapshot, Source, Stage, Status};
 use crate::engine::*;
 
@@ -178,4 +178,43 @@ fn a_window_that_was_open_when_the_response_left_may_be_answered_by_it() {
     hears(&mut world, 301, 301, Snapshot { stage: Stage::Compliance, ..is(Status::UnderReview) });
     let row = world.case.newest.as_ref().unwrap();
     assert_eq!((row.cycle.n, row.cycle.response), (2, Some(Response::Defend)));
+}
+
+/// Somebody has one signed webhook, and changes what the signature does not cover.
+#[test]
+fn one_event_told_in_ever_other_words_is_remembered_so_often_and_then_a_person_is_paged_once() {
+    let mut world = world(None);
+    let mut paged = Vec::new();
+    for minute in 0..70 {
+        let outcome = hears(&mut world, 0, minute, asks(100 + minute));
+        assert_eq!(outcome.remembers, minute < 50, "{minute}");
+        assert_eq!(outcome.applied.word() == "doubtful", minute >= 50, "{minute}");
+        if told_of(&outcome).contains(&(AlertKind::ToldTooOften, Severity::Page)) {
+            paged.push(minute);
+        }
+    }
+    assert_eq!(paged, [49], "when the last place is taken, and not for each that finds none");
+    assert_eq!(world.case.told.len(), 50);
+    // What was told before is no news, and what is told of another amount is heard.
+    let known = hears(&mut world, 0, 80, asks(110));
+    assert!(!known.remembers && told_of(&known).is_empty(), "{known:?}");
+    let other = Snapshot { amount: money("44.00", "USD"), ..is(Status::UnderReview) };
+    assert!(hears(&mut world, 81, 81, other).remembers);
+}
+
+#[test]
+fn what_is_told_of_one_dispute_is_bounded_whatever_it_says() {
+    let mut world = world(None);
+    hears(&mut world, 0, 0, asks(100));
+    let other = |n| {
+        let amount = money(&format!("{n}.00"), "USD");
+        event(Source::Webhook, at(n), Snapshot { amount, ..is(Status::UnderReview) })
+    };
+    Arc::make_mut(&mut world.case.told).extend((1..499).map(other));
+    let last = hears(&mut world, 600, 600, is(Status::UnderReview));
+    assert_eq!((last.remembers, world.case.told.len()), (true, 500));
+    assert!(told_of(&last).contains(&(AlertKind::ToldTooOften, Severity::Page)), "{last:?}");
+    let more = hears(&mut world, 601, 601, is(Status::Won));
+    assert!(!more.remembers && matches!(more.applied, Applied::Doubtful(_)), "{:?}", more.applied);
+    assert_eq!(told_of(&more), []);
 }

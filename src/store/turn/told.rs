@@ -76,13 +76,14 @@ fn read(world: &World, work: &Working, body: &[u8], received_at: DateTime<Utc>) 
     })
 }
 
-/// Remembers the deliveries that brought the news of this turn.
+/// Remembers the deliveries that brought the news of this turn. One that says again what was told is not one more.
 pub(super) async fn keep(conn: &mut PgConnection, working: &[Working]) -> sqlx::Result<()> {
     let unread = working.iter().filter(|w| is_unread(w) && w.case.dispute.is_some());
     let rows: Vec<(MerchantId, DisputeId, i64)> = unread
         .flat_map(|w| {
             let ids = (w.case.merchant.merchant_id, w.case.dispute_id);
-            w.steps.iter().filter_map(move |said| Some((ids.0, ids.1, said.delivery_id?)))
+            let new = w.steps.iter().filter(|said| said.outcome.remembers);
+            new.filter_map(move |said| Some((ids.0, ids.1, said.delivery_id?)))
         })
         .collect();
     if rows.is_empty() {

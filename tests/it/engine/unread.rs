@@ -655,6 +655,50 @@ async fn remembered(stage: &Stage) -> Vec<(i64, i64)> {
         .unwrap()
 }
 
+/// An item that was sent before, under this date.
+async fn say_again(stage: &mut Stage, dispute_ref: &str, event_date: &str) {
+    let mut envelope = envelope_of(stage, dispute_ref).await;
+    envelope["notificationItems"][0]["NotificationRequestItem"]["eventDate"] = event_date.into();
+    let extra = ExtraWebhook { body: Some(envelope.to_string()), ..ExtraWebhook::new(ADYEN) };
+    stage.control.send_extra(&extra).unwrap();
+    stage.settle().await;
+}
+
+#[tokio::test]
+async fn what_says_the_same_once_more_is_kept_and_not_told_again() {
+    let mut stage = watched().await;
+    let dispute_ref = stage.open(NewDispute::adyen().respond_by(stage.clock.now() + hours(100))).await;
+    let before = remembered(&stage).await.len();
+    for (date, more) in [
+        ("2026-11-21T07:00:00+00:00", 1),
+        ("2026-11-21T08:00:00+01:00", 1),
+        ("2026-11-21T07:00:00.000Z", 1),
+        ("2026-11-21T07:30:00Z", 2),
+    ] {
+        let kept = stage.deliveries("settled").await;
+        say_again(&mut stage, &dispute_ref, date).await;
+        assert_eq!(stage.deliveries("settled").await, kept + 1, "{date} is a delivery of its own");
+        assert_eq!(remembered(&stage).await.len(), before + more, "{date}");
+    }
+    stage.uphold().await;
+}
+
+#[tokio::test]
+async fn a_signed_item_that_comes_again_in_ever_other_words_is_remembered_so_often_and_pages_once() {
+    let mut stage = watched().await;
+    let dispute_ref = stage.open(NewDispute::adyen().respond_by(stage.clock.now() + hours(100))).await;
+    for minute in 0..56 {
+        say_again(&mut stage, &dispute_ref, &format!("2026-11-21T07:{minute:02}:00Z")).await;
+    }
+    assert_eq!(remembered(&stage).await.len(), 50);
+    let told = stage.alerts(&dispute_ref).await;
+    assert_eq!(told.iter().filter(|alert| *alert == "told_too_often/page").count(), 1, "{told:?}");
+    // What another event tells is heard as before.
+    stage.change(&dispute_ref, Change::SubmittedElsewhere).await;
+    assert_eq!(stage.status(&dispute_ref).await, "under_review");
+    stage.uphold().await;
+}
+
 #[tokio::test]
 async fn the_news_of_every_dispute_in_a_body_is_found_by_its_history() {
     let mut stage = watched().await;

@@ -30,7 +30,7 @@ pub(super) fn settle(
                 }
             }
             RespondBy::At(_) | RespondBy::Unstated | RespondBy::NotAllowed => {
-                end_cycle(case, snapshot.status, event, out);
+                end_cycle(case, snapshot.status, event, now, out);
             }
         }
     }
@@ -109,10 +109,22 @@ fn who_answered(case: &Case, told: Status) -> Response {
     }
 }
 
-pub(super) fn end_cycle(case: &mut Case, told: Status, event: &Event, out: &mut Outcome) {
+/// Where the record cannot be asked and the word for it is not signed, somebody may have made up that a window is over.
+/// One that this engine has answered has had its response; of one that it would have answered still, only a person can
+/// find out in time.
+fn hearsay(case: &Case, told: Status, event: &Event, now: DateTime<Utc>) -> Option<Severity> {
+    let proved = case.account.capabilities.fetch || event.snapshot().is_none_or(|s| s.deadline_confirmed);
+    let respond_by = case.open()?.cycle.respond_by;
+    let answered = case.irreversible().is_some_and(ActionView::may_have_arrived);
+    // What asks on under a further stage has a window of its own.
+    let over = told == Status::NeedsResponse || now >= respond_by;
+    (!proved).then_some(if answered || over { Severity::Warning } else { Severity::Page })
+}
+
+pub(super) fn end_cycle(case: &mut Case, told: Status, event: &Event, now: DateTime<Utc>, out: &mut Outcome) {
     let response = who_answered(case, told);
-    // Where the record cannot be asked and the word for it is not signed, somebody may have made it up.
-    let hearsay = !case.account.capabilities.fetch && event.snapshot().is_some_and(|s| !s.deadline_confirmed);
+    let hearsay = hearsay(case, told, event, now);
+    let provider = case.account.provider;
     let Some(row) = case.open_mut() else { return };
     let n = row.cycle.n;
     let answered = match response {
@@ -136,19 +148,10 @@ pub(super) fn end_cycle(case: &mut Case, told: Status, event: &Event, out: &mut 
         Response::Accept | Response::Defend => out.note(HistoryKind::Answered, Some(n), detail),
         Response::Elsewhere => {
             out.note(HistoryKind::AnsweredElsewhere, Some(n), detail);
-            out.effects.push(Effect::Tell(Alert {
-                kind: AlertKind::AnsweredElsewhere,
-                severity: if hearsay { Severity::Warning } else { Severity::Info },
-                cycle_n: Some(n),
-                key: format!("elsewhere:{n}"),
-                title: match hearsay {
-                    false => "answered outside this engine; its own plan is cancelled".into(),
-                    true => "answered outside this engine, says a part of a webhook that is not signed; its own plan \
-                             is cancelled. If none of you answered, look at the provider before the deadline"
-                        .into(),
-                },
-                detail: json!({"slack_s": slack_s}),
-            }));
+            out.effects.push(Effect::Tell(elsewhere(n, hearsay, provider, slack_s)));
+        }
+        Response::Nothing if hearsay == Some(Severity::Page) => {
+            out.effects.push(Effect::Tell(over_unproved(n, told, provider, slack_s)));
         }
         Response::Nothing => {}
     }
@@ -164,6 +167,47 @@ pub(super) fn end_cycle(case: &mut Case, told: Status, event: &Event, out: &mut 
             detail: json!({"slack_s": slack_s}),
         }));
     }
+}
+
+fn elsewhere(n: i32, hearsay: Option<Severity>, provider: &str, slack_s: i64) -> Alert {
+    let title = match hearsay {
+        None => "answered outside this engine; its own plan is cancelled",
+        Some(_) => {
+            "answered outside this engine, says a part of a webhook that is not signed; its own plan is cancelled. If \
+             none of you answered, look at the provider before the deadline"
+        }
+    };
+    let todo = hearsay.map(|_| look_whether_it_is_over(provider));
+    Alert {
+        kind: AlertKind::AnsweredElsewhere,
+        severity: hearsay.unwrap_or(Severity::Info),
+        cycle_n: Some(n),
+        key: format!("elsewhere:{n}"),
+        title: title.into(),
+        detail: json!({"slack_s": slack_s, "waiting_for": todo.as_slice()}),
+    }
+}
+
+/// Of no cycle: the one that it is about is over, if it is true.
+fn over_unproved(n: i32, told: Status, provider: &str, slack_s: i64) -> Alert {
+    Alert {
+        kind: AlertKind::OverUnproved,
+        severity: Severity::Page,
+        cycle_n: None,
+        key: format!("over-unproved:{n}"),
+        title: format!(
+            "{told} before anybody answered, says a part of a webhook that is not signed; the plan of this engine is \
+             cancelled"
+        ),
+        detail: json!({"slack_s": slack_s, "waiting_for": [look_whether_it_is_over(provider)]}),
+    }
+}
+
+fn look_whether_it_is_over(provider: &str) -> String {
+    format!(
+        "look the dispute up in {provider}'s dashboard, and answer it there if a response is asked for still: it is \
+         not answered from here"
+    )
 }
 
 /// `anew`: the record did not ask in these very words before. `from_the_start`: a response is owed since the

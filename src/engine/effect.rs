@@ -67,12 +67,14 @@ words!(
         NoResponsePossible = "no_response_possible",
         /// Somebody answered outside this engine.
         AnsweredElsewhere = "answered_elsewhere",
+        /// The dispute is over before anybody answered it, says what nothing proves.
+        OverUnproved = "over_unproved",
         /// A settled dispute was settled differently, or opened again.
         Reversed = "reversed",
-    }
-);
         /// A provider that cannot be read tells of the dispute more often than any dispute is told of.
         ToldTooOften = "told_too_often",
+    }
+);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
@@ -212,10 +214,10 @@ pub struct Outcome {
     pub history: Vec<HistoryEntry>,
     pub decisions: Vec<Decision>,
     pub effects: Vec<Effect>,
-}
-
     /// The case was told something that it had not been told before, and that has to be told to it again.
     pub remembers: bool,
+}
+
 impl Outcome {
     pub fn new() -> Self {
         let (history, decisions, effects) = (Vec::new(), Vec::new(), Vec::new());

@@ -227,7 +227,7 @@ fn windows(case: &mut Case, before: &Dispute, retold: &Retold, now: DateTime<Utc
         // It ended when the one before did, had that been told in time.
         let ended_at = retold.case.ended.last().and_then(|row| row.cycle.ended_at).unwrap_or(since);
         let ended = Event { as_of: ended_at.min(since), ..last.clone() };
-        cycles::end_cycle(case, Status::NeedsResponse, &ended, out);
+        cycles::end_cycle(case, Status::NeedsResponse, &ended, now, out);
     }
     match case.open_mut() {
         Some(row) => cycles::move_deadline(row, ideal.respond_by),

@@ -218,3 +218,41 @@ fn what_is_told_of_one_dispute_is_bounded_whatever_it_says() {
     assert!(!more.remembers && matches!(more.applied, Applied::Doubtful(_)), "{:?}", more.applied);
     assert_eq!(told_of(&more), []);
 }
+
+/// Who forges the unsigned part of a signed webhook must not close a window unheard.
+#[test]
+fn a_window_that_nobody_answered_and_that_nobodys_word_ends_is_a_page() {
+    let accept = always("", "then = { accept = {} }");
+    for (status, kind) in [
+        (Status::UnderReview, AlertKind::AnsweredElsewhere),
+        (Status::Accepted, AlertKind::AnsweredElsewhere),
+        (Status::Won, AlertKind::OverUnproved),
+        (Status::Cancelled, AlertKind::OverUnproved),
+        (Status::Lost, AlertKind::OverUnproved),
+    ] {
+        let mut early = world(None);
+        hears(&mut early, 0, 0, asks(100));
+        let ended = hears(&mut early, 2, 2, is(status));
+        assert!(told_of(&ended).contains(&(kind, Severity::Page)), "{status}: {ended:?}");
+        // Signed, it is the provider's word.
+        let mut signed = world(None);
+        hears(&mut signed, 0, 0, asks(100));
+        let ended = hears(&mut signed, 2, 2, Snapshot { deadline_confirmed: true, ..is(status) });
+        assert!(told_of(&ended).iter().all(|(_, severity)| *severity != Severity::Page), "{status}");
+        // There is nothing left to be rescued.
+        let mut late = world(None);
+        hears(&mut late, 0, 0, asks(100));
+        let ended = hears(&mut late, 101, 101, is(status));
+        assert!(told_of(&ended).iter().all(|(_, severity)| *severity != Severity::Page), "{status}");
+        // We have answered.
+        let mut ours = world(Some(&accept));
+        ours.provider = Provider::Forgets;
+        hears(&mut ours, 0, 0, asks(100));
+        assert_eq!(ours.memory.irreversible.len(), 1);
+        let ended = hears(&mut ours, 2, 2, is(status));
+        assert!(
+            told_of(&ended).iter().all(|(_, severity)| *severity != Severity::Page),
+            "{status}: {ended:?}"
+        );
+    }
+}

@@ -645,7 +645,7 @@ async fn an_answer_that_nobody_signed_for_is_told_louder() {
     stage.advance(hours(1)).await;
     stage.change(&dispute_ref, Change::SubmittedElsewhere).await;
     let told = stage.alerts(&dispute_ref).await;
-    assert!(told.contains(&"answered_elsewhere/warning".to_owned()), "{told:?}");
+    assert!(told.contains(&"answered_elsewhere/page".to_owned()), "{told:?}");
 }
 
 async fn remembered(stage: &Stage) -> Vec<(i64, i64)> {

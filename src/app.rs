@@ -253,13 +253,12 @@ impl Engine {
             };
             roles.push(self.run("wake", &bells.wake, often, passes(shop, wake)));
         }
+        let hands = Arc::new(worker::Hands::new(shop.clone(), self.worker.clone()));
         roles.extend([
-            self.run(
-                "act",
-                &bells.act,
-                often,
-                passes(shop, |s| Box::pin(async move { worker::act(&s).await })),
-            ),
+            self.run("act", &bells.act, often, move || -> Pass {
+                let hands = hands.clone();
+                Box::pin(async move { hands.take_up().await })
+            }),
             self.run("notify", &bells.notify, often, {
                 let notifier = self.notifier.clone();
                 move || -> Pass {

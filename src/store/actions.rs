@@ -51,13 +51,14 @@ pub struct Circumstances {
     pub packet: Option<Packet>,
 }
 
-/// Takes due actions. One that was marked as sent and whose worker never settled it comes back as `unknown`:
+/// Takes due actions, none of the accounts in `full`. One that was marked as sent and whose worker never settled it comes back as `unknown`:
 /// nobody heard the answer.
 pub async fn claim(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     lease: TimeDelta,
     limit: i64,
+    full: &[AccountId],
 ) -> sqlx::Result<Vec<LeasedAction>> {
     let rows = sqlx::query(
         "update actions a
@@ -65,7 +66,7 @@ pub async fn claim(
              state = case when state = 'sent' and leased_until is not null then 'unknown' else state end
          from (
              select merchant_id, action_id from actions
-             where due_at <= $1
+             where due_at <= $1 and account_id <> all ($4)
              order by due_at
              limit $3
              for update skip locked
@@ -77,6 +78,7 @@ pub async fn claim(
     .bind(now)
     .bind(now + lease)
     .bind(limit)
+    .bind(full)
     .fetch_all(conn)
     .await?;
     rows.iter().map(leased).collect()
@@ -286,11 +288,17 @@ pub async fn log_attempts(
     Ok(())
 }
 
-/// The next instant at which any action wants attention.
-pub async fn next_due(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar("select due_at from actions where due_at is not null order by due_at limit 1")
-        .fetch_optional(conn)
-        .await
+/// The next instant at which any action wants attention, but for those of the accounts in `full`.
+pub async fn next_due(conn: &mut PgConnection, full: &[AccountId]) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar(
+        "select due_at from actions
+         where due_at is not null and account_id <> all ($1)
+         order by due_at
+         limit 1",
+    )
+    .bind(full)
+    .fetch_optional(conn)
+    .await
 }
 
 /// Appends to the history what happened to an action.

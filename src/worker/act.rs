@@ -2,6 +2,7 @@
 //! network is in use. An irreversible call is made only after the provider's record was read, is never repeated
 //! before it was read again, and counts as done only when the record shows it (P3, P4).
 
+mod hands;
 mod irreversible;
 pub mod patience;
 mod repeatable;
@@ -29,26 +30,30 @@ use crate::store::turn::{self, CaseKey, Item};
 /// How much longer a lease is for each piece of the evidence.
 const PER_PIECE: TimeDelta = TimeDelta::seconds(30);
 
+pub use hands::Hands;
+
+/// Takes up what is due and waits until all of it is over: for who moves the clock by hand. A running engine has
+/// [`Hands`], which wait for nothing.
 pub async fn act(shop: &Shop) -> anyhow::Result<Stepped> {
     let now = shop.clock.now();
     let mut conn = shop.pool.acquire().await?;
     let limit = i64::try_from(shop.settings.calls_max).unwrap_or(16);
-    let claimed = actions::claim(&mut conn, now, shop.settings.lease, limit).await?;
+    let claimed = actions::claim(&mut conn, now, shop.settings.lease, limit, &[]).await?;
     if claimed.is_empty() {
-        return Ok(Stepped::Idle { next_at: actions::next_due(&mut conn).await? });
+        return Ok(Stepped::Idle { next_at: actions::next_due(&mut conn, &[]).await? });
     }
     drop(conn);
     crash::point("act.claimed");
-    let count = claimed.len();
-    let results = join_all(claimed.iter().map(|action| one(shop, action))).await;
-    for (action, result) in claimed.iter().zip(results) {
-        // The lease brings the action back; what was sent stays marked as sent.
-        if let Err(error) = result {
-            let error = format!("{error:#}");
-            tracing::error!(action.id = action.action_id, action.kind = %action.kind, error, "an action could not be settled");
-        }
+    join_all(claimed.iter().map(|action| carry_out(shop, action))).await;
+    Ok(Stepped::Did(claimed.len()))
+}
+
+async fn carry_out(shop: &Shop, action: &LeasedAction) {
+    // The lease brings the action back; what was sent stays marked as sent.
+    if let Err(error) = one(shop, action).await {
+        let error = format!("{error:#}");
+        tracing::error!(action.id = action.action_id, action.kind = %action.kind, error, "an action could not be settled");
     }
-    Ok(Stepped::Did(count))
 }
 
 /// One action in hand, with everything around it.

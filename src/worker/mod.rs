@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use crate::observe::record;
 use crate::providers::{Account, CallLog};
 
-pub use act::{act, patience};
+pub use act::{Hands, act, patience};
 pub use apply::apply;
 pub use calls::Calls;
 pub use loops::{Bell, Pace, Pass, run};

@@ -245,7 +245,7 @@ async fn what_changed_while_a_call_was_on_its_way_counts_once_the_call_has_had_n
     // A process marks the call as sent and dies before it leaves. It is missed when the record has proved that.
     let mut conn = stage.db.pool.acquire().await.unwrap();
     let now = stage.clock.now();
-    let claimed = actions::claim(&mut conn, now, TimeDelta::minutes(16), 10).await.unwrap();
+    let claimed = actions::claim(&mut conn, now, TimeDelta::minutes(16), 10, &[]).await.unwrap();
     let [accept] = &claimed[..] else { panic!("one action, not {claimed:?}") };
     assert!(actions::mark_sent(&mut conn, accept, TimeDelta::minutes(2), now).await.unwrap());
     drop(conn);

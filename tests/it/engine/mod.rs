@@ -5,6 +5,7 @@ mod crashes;
 mod crowd;
 mod faults;
 mod fetched;
+mod hands;
 mod listing;
 mod locks;
 mod order;

@@ -390,7 +390,7 @@ async fn a_process_that_dies_between_the_mark_and_the_answer_leaves_a_lost_call_
     worker::wake(&stage.engine.shop, &Backlog::default()).await.unwrap();
     let mut conn = stage.db.pool.acquire().await.unwrap();
     let now = stage.clock.now();
-    let claimed = actions::claim(&mut conn, now, TimeDelta::minutes(2), 10).await.unwrap();
+    let claimed = actions::claim(&mut conn, now, TimeDelta::minutes(2), 10, &[]).await.unwrap();
     let [accept] = &claimed[..] else { panic!("one action, not {claimed:?}") };
     assert!(actions::mark_sent(&mut conn, accept, TimeDelta::minutes(2), now).await.unwrap());
     drop(conn);

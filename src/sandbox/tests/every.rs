@@ -47,7 +47,9 @@ async fn what_is_silent_tells_nobody_and_what_is_not_names_the_dispute() {
         let silent = bench.create(NewDispute { silent: true, ..NewDispute::new(*kind) });
         assert!(bench.delivered().await.is_empty(), "{kind} tells of {silent}");
         let told = bench.create(NewDispute::new(*kind));
-        for received in bench.delivered().await {
+        let received = bench.delivered().await;
+        assert!(!received.is_empty(), "{kind} tells nobody of {told}");
+        for received in received {
             assert!(received.body.contains(&told), "{kind}: {}", received.body);
         }
         let webhooks = bench.control.webhooks();

@@ -10,7 +10,7 @@ use crate::cli::disputes::kill_switch;
 use crate::cli::reconcile::blind_spot;
 use crate::cli::show::ago;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{AccountConfig, Config};
 use crate::dispute::Capabilities;
 use crate::providers::{ProviderName, Registry};
 use crate::store::accounts::AccountDirectory;
@@ -50,21 +50,48 @@ async fn usable(conn: &mut PgConnection, config: &Config) -> anyhow::Result<Vec<
             Finding::wrong(about, said, mend)
         })
         .collect();
-    let known = config.accounts.iter().filter(|a| directory.find(a.provider, &a.name).is_none());
-    let unusable = directory.unusable();
-    for account in known.filter(|a| !unusable.iter().any(|u| u.name == a.name)) {
-        let said =
-            format!("{}/{} is in the configuration and not in use yet", account.provider, account.name);
-        findings.push(Finding::wrong(
-            about,
-            said,
-            "start `respondby serve` with this configuration, or restart it",
-        ));
-    }
+    findings.extend(config.accounts.iter().filter_map(|account| differs(account, &directory)));
     if findings.is_empty() {
         findings.push(Finding::ok(about, format!("{} usable", directory.all().len())));
     }
     Ok(findings)
+}
+
+/// What the configuration says of an account, and the database says otherwise.
+fn differs(account: &AccountConfig, directory: &AccountDirectory) -> Option<Finding> {
+    let AccountConfig { merchant, provider, name, .. } = account;
+    if let Some(known) = directory.find(*provider, name) {
+        let said = format!(
+            "{provider}/{name} is the merchant {}'s in the database, and {merchant}'s in the configuration",
+            known.merchant
+        );
+        let mend = "`respondby serve` does not start with this, for disputes cannot change hands: give the account of \
+                    the other merchant a name of its own";
+        return (known.merchant != *merchant).then(|| Finding::wrong("accounts", said, mend));
+    }
+    if directory.unusable().iter().any(|u| u.provider == provider.as_str() && u.name == *name) {
+        // Told already, with why.
+        return None;
+    }
+    let said = format!("{provider}/{name} is in the configuration and not in use yet");
+    let namesake = directory.all().into_iter().find(|known| known.name == *name);
+    Some(match namesake {
+        None => {
+            Finding::wrong("accounts", said, "start `respondby serve` with this configuration, or restart it")
+        }
+        Some(known) => Finding::wrong(
+            "accounts",
+            format!(
+                "{said}; in use under that name is {}/{name}, of the merchant {}",
+                known.provider, known.merchant
+            ),
+            format!(
+                "if {provider} is right, restart `respondby serve` with this configuration; while {}/{name} has open \
+                 disputes, keep it in the configuration beside the other, for nobody answers them without it",
+                known.provider
+            ),
+        ),
+    })
 }
 
 async fn merchants(conn: &mut PgConnection) -> anyhow::Result<Vec<Finding>> {

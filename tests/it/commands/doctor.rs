@@ -123,6 +123,43 @@ async fn each_thing_that_is_wrong_is_named_with_how_to_mend_it() {
     }
 }
 
+/// One name at two providers, or of two merchants, is two accounts.
+#[tokio::test]
+async fn an_account_that_changed_hands_or_its_provider_is_named_with_both() {
+    let rows: [(&str, &[&str]); 4] = [
+        (
+            "update accounts set provider = 'razorpay'",
+            &[
+                "stripe/shop-eu is in the configuration",
+                "in use under that name is razorpay/shop-eu, of the merchant shop",
+            ],
+        ),
+        // What cannot be used of another provider says nothing of this one.
+        (
+            "update accounts set provider = 'razorpay', credentials = 'garbage'",
+            &["razorpay/shop-eu cannot be used", "stripe/shop-eu is in the configuration and not in use yet"],
+        ),
+        (
+            "insert into merchants (merchant_id, name, created_at) values (77, 'stall', now());
+             update merchants set name = 'booth' where name = 'shop';
+             update merchants set name = 'shop' where name = 'stall'",
+            &["stripe/shop-eu is the merchant booth's in the database, and shop's in the configuration"],
+        ),
+        ("update accounts set credentials = 'garbage'", &["stripe/shop-eu cannot be used"]),
+    ];
+    for (harm, told) in rows {
+        let shop = healthy().await;
+        sqlx::raw_sql(harm).execute(&shop.db.pool).await.unwrap();
+        let found: Vec<String> =
+            wrong(&shop, &[]).into_iter().filter(|f| f.0 == "accounts").map(|f| f.1).collect();
+        for words in told {
+            assert!(found.iter().any(|said| said.contains(words)), "{harm}: {words}: {found:?}");
+        }
+        let expected = if harm.contains("razorpay") && harm.contains("garbage") { 2 } else { 1 };
+        assert_eq!(found.len(), expected, "{harm}: {found:?}");
+    }
+}
+
 /// What was sent to whom how long ago is waited for, and when it is told.
 #[tokio::test]
 async fn where_only_webhooks_can_confirm_a_response_a_day_is_given_to_them() {

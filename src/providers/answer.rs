@@ -36,11 +36,24 @@ pub enum CallError {
 
 impl<T> Answer<T> {
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
+        self.and_then(|value| Answer::Receipt(f(value)))
+    }
+
+    /// Goes on with a success; every other answer stays what it is.
+    pub fn and_then<U>(self, next: impl FnOnce(T) -> Answer<U>) -> Answer<U> {
+        match self.success() {
+            Ok(value) => next(value),
+            Err(other) => other,
+        }
+    }
+
+    /// What a success holds, or the same answer for a caller that makes something else of successes.
+    pub fn success<U>(self) -> Result<T, Answer<U>> {
         match self {
-            Answer::Receipt(value) => Answer::Receipt(f(value)),
-            Answer::Retry { after, why } => Answer::Retry { after, why },
-            Answer::Refused { status, code, reason } => Answer::Refused { status, code, reason },
-            Answer::Unknown { why } => Answer::Unknown { why },
+            Answer::Receipt(value) => Ok(value),
+            Answer::Retry { after, why } => Err(Answer::Retry { after, why }),
+            Answer::Refused { status, code, reason } => Err(Answer::Refused { status, code, reason }),
+            Answer::Unknown { why } => Err(Answer::Unknown { why }),
         }
     }
 

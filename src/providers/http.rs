@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
 
+use super::shared::plausible;
 use super::{Answer, CallLog};
 use crate::clock::Clock;
 use crate::config::ProviderConfig;
@@ -270,16 +271,6 @@ pub fn uncertain<T>(safety: Safety, why: String) -> Answer<T> {
     }
 }
 
-/// The response of a success, or the same answer for a caller that makes something else of responses.
-pub fn success<T>(answer: Answer<Response>) -> Result<Response, Answer<T>> {
-    match answer {
-        Answer::Receipt(response) => Ok(response),
-        Answer::Retry { after, why } => Err(Answer::Retry { after, why }),
-        Answer::Refused { status, code, reason } => Err(Answer::Refused { status, code, reason }),
-        Answer::Unknown { why } => Err(Answer::Unknown { why }),
-    }
-}
-
 /// Whether a provider's id can stand in a path as it is. Dots and slashes would lead to another address.
 pub fn is_plain_ref(id: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
@@ -299,8 +290,7 @@ pub fn refused_unsent<T>(reason: String) -> (Answer<T>, Vec<CallLog>) {
 
 /// The time the answer was made, when its `Date` is one (RFC 9110, 5.6.7) and not absurd.
 fn answer_date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
-    let date = parse_http_date(text(headers, DATE.as_str())?)?;
-    (946_684_800..7_258_118_400).contains(&date.timestamp()).then_some(date)
+    plausible::possible(parse_http_date(text(headers, DATE.as_str())?)?)
 }
 
 /// `Fri, 20 Nov 2026 10:00:00 GMT`.

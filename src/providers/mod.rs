@@ -12,6 +12,7 @@ mod folder;
 pub mod http;
 mod json;
 mod registry;
+mod shared;
 #[cfg(test)]
 mod specs;
 mod verified;

@@ -4,13 +4,14 @@
 //! be repeated, and is never more than prepared.
 
 use reqwest::Method;
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::HeaderName;
 use serde::Serialize;
 
 use super::defence::{self, DefenseDocument};
 use super::{refusal, wire};
 use crate::evidence::Sending;
 use crate::providers::http::{self, Http, Response, Safety};
+use crate::providers::shared::outgoing;
 use crate::providers::{Account, Answer, CallLog, Reading, Record, json};
 
 type Called<T> = (Answer<T>, Vec<CallLog>);
@@ -124,25 +125,17 @@ fn unfit(account: &Account, dispute_ref: &str) -> Option<Called<Record>> {
     if !http::is_plain_ref(dispute_ref) {
         return Some(http::bad_ref(dispute_ref));
     }
-    if key(account).is_some() && !account.credentials.get("merchant_account").is_empty() {
+    if outgoing::secret(account.credentials.get("api_key")).is_some()
+        && !account.credentials.get("merchant_account").is_empty()
+    {
         return None;
     }
-    let reason = "the account lacks `api_key` or `merchant_account`: configure both".to_owned();
-    let code = Some("credentials_missing".to_owned());
-    Some((Answer::Refused { status: 0, code, reason }, Vec::new()))
+    Some((outgoing::unauthorized("`api_key` or `merchant_account`: configure both"), Vec::new()))
 }
 
 fn no_defence(why: &str) -> Answer<Record> {
     let code = Some("no_defence".to_owned());
     Answer::Refused { status: 0, code, reason: format!("nothing was sent: {why}") }
-}
-
-/// `None` when it is missing or cannot stand in a header.
-fn key(account: &Account) -> Option<HeaderValue> {
-    let key = account.credentials.get("api_key");
-    let mut value = HeaderValue::from_str(key).ok().filter(|value| !value.is_empty())?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 impl Case<'_> {
@@ -153,13 +146,8 @@ impl Case<'_> {
         complete: bool,
     ) -> Result<defence::Defence, Answer<Record>> {
         let asked = self.ask(REASONS, Safety::Repeatable, None, None).await;
-        let offered = match asked {
-            Answer::Receipt((_, answered)) => answered.defense_reasons,
-            Answer::Retry { after, why } => return Err(Answer::Retry { after, why }),
-            Answer::Refused { status, code, reason } => return Err(Answer::Refused { status, code, reason }),
-            Answer::Unknown { why } => return Err(Answer::Unknown { why }),
-        };
-        defence::defence(sending, &offered, complete).map_err(|why| no_defence(&why))
+        let (_, answered) = asked.success()?;
+        defence::defence(sending, &answered.defense_reasons, complete).map_err(|why| no_defence(&why))
     }
 
     async fn supply(&mut self, documents: &[DefenseDocument]) -> Answer<Record> {
@@ -189,8 +177,8 @@ impl Case<'_> {
         reason_code: Option<&str>,
         documents: Option<&[DefenseDocument]>,
     ) -> Answer<(Response, wire::Answered)> {
-        let Some(key) = key(self.account) else {
-            return Answer::Refused { status: 0, code: None, reason: "there is no `api_key`".to_owned() };
+        let Some(key) = outgoing::secret(self.account.credentials.get("api_key")) else {
+            return outgoing::unauthorized("a usable `api_key`: configure it");
         };
         let body = Request {
             dispute_psp_reference: self.dispute_ref,
@@ -202,14 +190,10 @@ impl Case<'_> {
         let request = self.api.http.request(Method::POST, &url).header(API_KEY, key).json(&body);
         let (answer, log) = self.api.http.send(request).await.classify(safety, refusal::refusal);
         self.log.push(log);
-        let response = match http::success(answer) {
-            Ok(response) => response,
-            Err(other) => return other,
-        };
-        match json::read::<wire::Answered>(&response.body, "the answer") {
+        answer.and_then(|response| match json::read::<wire::Answered>(&response.body, "the answer") {
             Ok(answered) if answered.dispute_service_result.success => Answer::Receipt((response, answered)),
             Ok(answered) => refusal::not_done(response.status, answered.dispute_service_result),
             Err(e) => http::uncertain(safety, format!("answered HTTP {}, and {e}", response.status)),
-        }
+        })
     }
 }

@@ -8,9 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::wire::{self, DefenseReason, DocumentType};
+use super::wire::{DefenseReason, DocumentType};
 use super::{capability, letter};
-use crate::evidence::{Field, FieldKind, Packet, Sending};
+use crate::evidence::{Field, Packet, Sending};
+use crate::providers::shared::outgoing::misplaced;
+use crate::providers::shared::plausible::clean;
 
 /// The reason that takes any documents, and their type.
 const ANY_REASON: &str = "SupplyDefenseMaterial";
@@ -139,8 +141,7 @@ fn pick<'o>(wanted: Option<&str>, offered: &'o [DefenseReason]) -> Result<&'o De
     found.ok_or_else(|| match offered {
         [] => "Adyen offers no reason to defend this dispute with".to_owned(),
         _ => {
-            let codes =
-                offered.iter().map(|r| wire::clean(&r.defense_reason_code)).collect::<Vec<_>>().join(", ");
+            let codes = offered.iter().map(|r| clean(&r.defense_reason_code)).collect::<Vec<_>>().join(", ");
             let named = wanted.map_or("the rule names no reason".to_owned(), |w| {
                 format!("the reason `{w}` is none of them")
             });
@@ -230,7 +231,7 @@ impl<'r> Places<'r> {
 }
 
 fn names<'t>(types: impl IntoIterator<Item = &'t DocumentType>) -> String {
-    let names = types.into_iter().map(|t| wire::clean(&t.defense_document_type_code));
+    let names = types.into_iter().map(|t| clean(&t.defense_document_type_code));
     names.collect::<Vec<_>>().join(", ")
 }
 
@@ -266,10 +267,7 @@ pub fn lint(packet: &Packet, submit: bool) -> Vec<String> {
         found.push("Adyen takes no defence without a document: add words or at least one file".to_owned());
     }
     found.extend(letter::lint(&words));
-    let in_text = packet.text.keys().filter(|f| f.kind() == FieldKind::File);
-    found.extend(in_text.map(|field| format!("`{field}` takes files, and the packet has words for it")));
-    let in_files = packet.files.keys().filter(|f| f.kind() == FieldKind::Text);
-    found.extend(in_files.map(|field| format!("`{field}` takes words, and the packet has files for it")));
+    found.extend(misplaced(packet));
     if packet.amount.is_some() {
         found.push("Adyen takes no defence of a part of the amount".to_owned());
     }

@@ -11,6 +11,7 @@ use super::meaning::{EventCode, Meaning, Word};
 use super::{reason, wire};
 use crate::dispute::{Currency, Event, FraudNotice, Money, News, RespondBy, Snapshot, Source, Status};
 use crate::providers::http::is_plain_ref;
+use crate::providers::shared::plausible::{AMOUNT_MINOR_MAX, clean};
 use crate::providers::{Kept, Reading, json};
 
 /// What was found, and where.
@@ -75,11 +76,11 @@ pub fn events(kept: &Kept<'_>) -> Reading {
 fn read_webhook(body: &[u8]) -> Result<Reading, Puzzle> {
     let envelope: wire::Envelope<'_> = json::read(body, "the body")?;
     let items = envelope.items.ok_or("`notificationItems` is missing")?;
-    let mut puzzles: Vec<Puzzle> = envelope.set_aside.iter().map(|told| wire::clean(&told.why)).collect();
+    let mut puzzles: Vec<Puzzle> = envelope.set_aside.iter().map(|told| clean(&told.why)).collect();
     let live = match envelope.live.as_deref() {
         Some("true") | None => true,
         Some("false") => false,
-        Some(word) => return Err(format!("`live` is `{}`, which is not known", wire::clean(word))),
+        Some(word) => return Err(format!("`live` is `{}`, which is not known", clean(word))),
     };
     if items.is_empty() && puzzles.is_empty() {
         return Err("`notificationItems` holds no item".to_owned());
@@ -110,7 +111,7 @@ fn read_receipt(body: &[u8]) -> Reading {
             Reading::Acknowledged { what: "Adyen took it and says no more".to_owned() }
         }
         Ok(done) => {
-            let why = wire::clean(&done.error_message.unwrap_or_default());
+            let why = clean(&done.error_message.unwrap_or_default());
             Reading::Unrecognised { what: format!("`success` is false: {why}") }
         }
         Err(what) => Reading::Unrecognised { what },
@@ -127,13 +128,13 @@ fn read_item(item: &wire::Item, live: bool) -> Result<Told, Puzzle> {
     let Ok(code) = name.parse::<EventCode>() else {
         return match OTHERS.contains(&name) {
             true => Ok(Told::NotOurs(name.to_owned())),
-            false => Err(format!("`eventCode` is `{}`, which is not known", wire::clean(name))),
+            false => Err(format!("`eventCode` is `{}`, which is not known", clean(name))),
         };
     };
     match item.success.as_deref() {
         Some("true") => {}
         other => {
-            let word = wire::clean(other.unwrap_or_default());
+            let word = clean(other.unwrap_or_default());
             return Err(format!("`success` of {code} is `{word}`, expected `true`"));
         }
     }
@@ -141,8 +142,7 @@ fn read_item(item: &wire::Item, live: bool) -> Result<Told, Puzzle> {
     let as_of = instant("eventDate", item.event_date.as_deref().ok_or("`eventDate` is missing")?)?;
     let word = item.additional_data.as_ref().and_then(|a| a.dispute_status.as_deref());
     let word = word.map(str::parse::<Word>).transpose();
-    let word =
-        word.map_err(|e| format!("`disputeStatus` is `{}`, which is not known", wire::clean(&e.word)))?;
+    let word = word.map_err(|e| format!("`disputeStatus` is `{}`, which is not known", clean(&e.word)))?;
     let of_inquiry = item.additional(|a| &a.rfi_reason_code).is_some();
     let auto_defended = flag("autoDefended", item.additional(|a| &a.auto_defended))?.unwrap_or(false);
     let event =
@@ -193,7 +193,7 @@ fn snapshot(
         past_due: false,
         fee_required: false,
         refunded: false,
-        customer_ref: item.additional(|a| &a.shopper_reference).map(wire::clean),
+        customer_ref: item.additional(|a| &a.shopper_reference).map(clean),
         live,
         new_round: false,
     })
@@ -205,7 +205,7 @@ fn notice(item: &wire::Item, notice_ref: String, live: bool) -> FraudNotice {
         notice_ref,
         payment_ref: plain(&item.original_reference),
         charge_ref: plain(&item.merchant_reference),
-        fraud_type: wire::clean(told.trim()),
+        fraud_type: clean(told.trim()),
         // A refund now prevents the chargeback.
         actionable: true,
         live,
@@ -217,12 +217,12 @@ fn reference(item: &wire::Item) -> Result<String, Puzzle> {
     let id = item.psp_reference.as_deref().unwrap_or_default();
     match is_plain_ref(id) {
         true => Ok(id.to_owned()),
-        false => Err(format!("`pspReference` is `{}`, expected letters and digits", wire::clean(id))),
+        false => Err(format!("`pspReference` is `{}`, expected letters and digits", clean(id))),
     }
 }
 
 fn plain(text: &Option<String>) -> Option<String> {
-    text.as_deref().map(|t| wire::clean(t.trim())).filter(|t| !t.is_empty())
+    text.as_deref().map(|t| clean(t.trim())).filter(|t| !t.is_empty())
 }
 
 fn amount(item: &wire::Item) -> Result<Money, Puzzle> {
@@ -231,7 +231,7 @@ fn amount(item: &wire::Item) -> Result<Money, Puzzle> {
     let currency = amount.currency.as_deref().unwrap_or_default();
     let currency = Currency::parse(currency).map_err(|e| format!("`amount.currency`: {e}"))?;
     let minor = minor(value, currency)?;
-    if !(0..=wire::AMOUNT_MINOR_MAX).contains(&minor) {
+    if !(0..=AMOUNT_MINOR_MAX).contains(&minor) {
         return Err(format!("`amount.value` is {value}: minor units from 0 to 10^15 are expected"));
     }
     Ok(Money::new(minor, currency))
@@ -269,13 +269,13 @@ fn flag(name: &str, value: Option<&str>) -> Result<Option<bool>, Puzzle> {
         None => Ok(None),
         Some("true") => Ok(Some(true)),
         Some("false") => Ok(Some(false)),
-        Some(word) => Err(format!("`{name}` is `{}`, expected `true` or `false`", wire::clean(word))),
+        Some(word) => Err(format!("`{name}` is `{}`, expected `true` or `false`", clean(word))),
     }
 }
 
 fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, Puzzle> {
     wire::instant(text).ok_or_else(|| {
-        let text = wire::clean(text);
+        let text = clean(text);
         format!(
             "`{field}` is `{text}`: a date and time with an offset, of the years 2000 to 2200, is expected"
         )

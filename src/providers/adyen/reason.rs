@@ -3,11 +3,12 @@
 
 use super::wire;
 use crate::dispute::{Category, Reason, reason_code};
+use crate::providers::shared::plausible::clean;
 
 pub fn reason(item: &wire::Item) -> Reason {
     let code = item.additional(|a| &a.chargeback_reason_code).or(item.additional(|a| &a.rfi_reason_code));
-    let code = code.map(wire::clean);
-    let told = item.reason.as_deref().map(|r| wire::clean(r.trim())).unwrap_or_default();
+    let code = code.map(clean);
+    let told = item.reason.as_deref().map(|r| clean(r.trim())).unwrap_or_default();
     let network = network(item);
     let known = network.as_deref().and_then(reason_code::canonical_network);
     let category = code.as_deref().and_then(|code| match (known, &network) {
@@ -28,6 +29,6 @@ pub fn reason(item: &wire::Item) -> Reason {
 fn network(item: &wire::Item) -> Option<String> {
     let scheme = item.additional(|a| &a.chargeback_scheme_code).or(item.additional(|a| &a.rfi_scheme_code));
     let told = scheme.or(item.payment_method.as_deref().map(str::trim))?;
-    let word = wire::clean(told).to_lowercase();
+    let word = clean(told).to_lowercase();
     (!word.is_empty()).then_some(word)
 }

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::wire::{self, Envelope, Item, SetAside, Sorted, Wrapper};
+use crate::providers::shared::plausible::clean;
 use crate::providers::{Account, Delivery, Refusal, Verified, json};
 
 const SIGNATURE: &str = "additionalData.hmacSignature";
@@ -166,7 +167,7 @@ impl Judged {
         }
         let code = self.item.merchant_account_code.as_deref().unwrap_or_default();
         if !home.merchant_account.is_empty() && code != home.merchant_account {
-            let code = wire::clean(code);
+            let code = clean(code);
             return Some(format!(
                 "it is of the merchant account `{code}`, not of `{}`",
                 home.merchant_account
@@ -175,7 +176,7 @@ impl Judged {
         if let (Some(expected), Some(live)) = (home.expects(), home.live)
             && live != expected
         {
-            let (live, environment) = (wire::clean(live), home.environment);
+            let (live, environment) = (clean(live), home.environment);
             return Some(format!("`live` is `{live}`, and this account is of the {environment} environment"));
         }
         let ahead = self.dated().filter(|at| *at > now + AHEAD_MAX);

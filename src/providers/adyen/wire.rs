@@ -10,11 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::providers::json::{needed_object, object};
-
-/// 2000-01-01 and 2200-01-01, unix seconds. An instant outside is a mistake, not a deadline.
-const INSTANTS: std::ops::Range<i64> = 946_684_800..7_258_118_400;
-/// Minor units. More than this is a mistake, not an amount.
-pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
+use crate::providers::shared::plausible::possible;
 
 /// A webhook: items of the same endpoint, each signed for itself.
 #[derive(Debug, Deserialize)]
@@ -198,12 +194,7 @@ pub fn instant(text: &str) -> Option<DateTime<Utc>> {
         .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
         .ok()?
         .to_utc();
-    INSTANTS.contains(&found.timestamp()).then_some(found)
-}
-
-/// Text by others, safe to store and to show: no control characters, at most 200 characters.
-pub fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
+    possible(found)
 }
 
 fn as_it_stands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -5,15 +5,16 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::multipart::{Form, Part};
+use reqwest::header::AUTHORIZATION;
+use reqwest::multipart::Form;
 use reqwest::{Method, RequestBuilder};
 
 use super::{capability, event, evidence, refusal, wire};
-use crate::dispute::Source;
 use crate::evidence::Packet;
 use crate::providers::http::{self, Http, Response, Safety};
-use crate::providers::{Account, Answer, CallLog, Kept, Reading, Record, Uploaded};
+use crate::providers::shared::answered::{self, Asked, unread};
+use crate::providers::shared::outgoing;
+use crate::providers::{Account, Answer, CallLog, Reading, Record, Uploaded};
 
 type Called<T> = (Answer<T>, Vec<CallLog>);
 
@@ -39,7 +40,7 @@ impl Api {
         }
         let path = format!("/disputes/{dispute_ref}");
         let (answer, log) = self.call(account, Method::GET, &path, Safety::Repeatable, |r| r).await;
-        (then(answer, |response| fetched(&response, dispute_ref)), log)
+        (Asked::to_show(dispute_ref, event::events).record(answer), log)
     }
 
     pub async fn accept(&self, account: &Account, dispute_ref: &str) -> Called<Record> {
@@ -87,27 +88,16 @@ impl Api {
         media_type: &str,
         content: Bytes,
     ) -> Called<Uploaded> {
-        if let Some(refused) = unfit(name, media_type, content.len()) {
-            return (refused, Vec::new());
-        }
-        let part = Part::stream(content).file_name(name.to_owned());
-        let Ok(part) = part.mime_str(media_type) else {
-            return (unfit_type(name, media_type), Vec::new());
+        let limits = &capability::CAPABILITIES.files;
+        let part = match outgoing::file(name, media_type, content, limits, "Checkout.com") {
+            Ok(part) => part,
+            Err(refused) => return (refused, Vec::new()),
         };
         let form = Form::new().text("purpose", "dispute_evidence").part("file", part);
         let body = |request: RequestBuilder| request.multipart(form);
         let (answer, log) = self.call(account, Method::POST, "/files", Safety::Repeatable, body).await;
-        let uploaded = then(answer, |response| match serde_json::from_slice::<wire::File>(&response.body) {
-            Ok(file) if http::is_plain_ref(&file.id) => {
-                Answer::Receipt(Uploaded { provider_file_ref: file.id, expires_at: None })
-            }
-            Ok(file) => {
-                let id = wire::clean(&file.id);
-                http::uncertain(Safety::Repeatable, format!("`{id}` is not the id of a file"))
-            }
-            Err(e) => http::uncertain(Safety::Repeatable, unread(response.status, &e)),
-        });
-        (uploaded, log)
+        let id = answered::id_of(answer, "file", |file: wire::File| file.id);
+        (id.map(|id| Uploaded { provider_file_ref: id, expires_at: None }), log)
     }
 
     pub async fn call(
@@ -118,10 +108,8 @@ impl Api {
         safety: Safety,
         body: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Called<Response> {
-        let Some(authorization) = authorization(account) else {
-            let reason = "the account lacks a usable `api_key`: configure it".to_owned();
-            let code = Some("credentials_missing".to_owned());
-            return (Answer::Refused { status: 0, code, reason }, Vec::new());
+        let Some(authorization) = outgoing::bearer(account.credentials.get("api_key")) else {
+            return (outgoing::unauthorized("a usable `api_key`: configure it"), Vec::new());
         };
         let base_url = account.base_url.as_deref().unwrap_or(&self.base_url);
         let url = format!("{base_url}{path_and_query}");
@@ -129,44 +117,6 @@ impl Api {
         let (answer, log) = self.http.send(request).await.classify(safety, refusal::refusal);
         (answer, vec![log])
     }
-}
-
-/// `None` when there is no key, or when it cannot stand in a header.
-fn authorization(account: &Account) -> Option<HeaderValue> {
-    let key = account.credentials.get("api_key");
-    if key.is_empty() {
-        return None;
-    }
-    let mut value = HeaderValue::from_str(&format!("Bearer {key}")).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-/// The record in an answer, of this dispute and understood.
-fn fetched(response: &Response, dispute_ref: &str) -> Answer<Record> {
-    let record = record(&response.body, Source::ReadBack, response.as_of);
-    let told = match &record.reading {
-        Reading::Events(events) => {
-            events.first().and_then(|e| e.snapshot()).map(|s| s.dispute_ref.clone()).unwrap_or_default()
-        }
-        Reading::Unrecognised { what } => {
-            return uncertain_read(format!("answered HTTP {}, and {what}", response.status));
-        }
-        Reading::Partly { .. }
-        | Reading::FetchFirst { .. }
-        | Reading::Acknowledged { .. }
-        | Reading::NotOurs { .. } => {
-            return uncertain_read(format!("answered HTTP {} without a record", response.status));
-        }
-    };
-    match told == dispute_ref {
-        true => Answer::Receipt(record),
-        false => uncertain_read(format!("asked about {dispute_ref}, and the answer is about {told}")),
-    }
-}
-
-fn uncertain_read(why: String) -> Answer<Record> {
-    http::uncertain(Safety::Repeatable, why)
 }
 
 /// Why what is held is not to be sent; `None` when it is the packet. All of it goes to the bank, drafts of before too.
@@ -177,18 +127,18 @@ fn other_than_packet(held: Answer<Response>, packet: &Packet) -> Option<Answer<R
         Answer::Receipt(response) if response.status == 204 => return None,
         Answer::Receipt(response) => response,
         Answer::Retry { .. } | Answer::Refused { .. } | Answer::Unknown { .. } => {
-            return http::success(held).err();
+            return held.success::<Record>().err();
         }
     };
     match serde_json::from_slice(&response.body) {
         Ok(held) => evidence::beside(packet, &held).map(|what| http::refused_unsent(what).0),
-        Err(e) => Some(uncertain_read(unread(response.status, &e))),
+        Err(e) => Some(http::uncertain(Safety::Repeatable, unread(response.status, &e))),
     }
 }
 
 /// A 204 says that it was done. Any other success is a body that nobody documented, a proxy's page perhaps.
 fn acknowledged(answer: Answer<Response>, safety: Safety, what: &str) -> Answer<Record> {
-    then(answer, |response| match response.status {
+    answer.and_then(|response| match response.status {
         204 => {
             let reading = Reading::Acknowledged { what: what.to_owned() };
             Answer::Receipt(Record { reading, raw: response.body, as_of: response.as_of })
@@ -197,46 +147,4 @@ fn acknowledged(answer: Answer<Response>, safety: Safety, what: &str) -> Answer<
             http::uncertain(safety, format!("answered HTTP {status}, and 204 is what says that it is done"))
         }
     })
-}
-
-/// A bare record as the API gave it.
-pub fn record(body: &Bytes, source: Source, as_of: DateTime<Utc>) -> Record {
-    let reading = event::events(&Kept { source, body, as_of });
-    Record { reading, raw: body.clone(), as_of }
-}
-
-/// Goes on with a success; every other answer stays what it is.
-pub fn then<T>(answer: Answer<Response>, next: impl FnOnce(Response) -> Answer<T>) -> Answer<T> {
-    match http::success(answer) {
-        Ok(response) => next(response),
-        Err(other) => other,
-    }
-}
-
-pub fn unread(status: u16, error: &serde_json::Error) -> String {
-    format!("answered HTTP {status}, and the body is not what was expected: {error}")
-}
-
-/// Refused here, before anything is sent: Checkout.com would not take it.
-fn unfit(name: &str, media_type: &str, bytes: usize) -> Option<Answer<Uploaded>> {
-    let files = &capability::CAPABILITIES.files;
-    if !files.media_types.contains(&media_type) {
-        return Some(unfit_type(name, media_type));
-    }
-    let refused =
-        |code: &str, reason: String| Some(Answer::Refused { status: 0, code: Some(code.to_owned()), reason });
-    match bytes as u64 {
-        0 => refused("file_empty", format!("`{name}` is empty")),
-        size if size > files.file_bytes_max => {
-            let limit = files.file_bytes_max;
-            refused("file_too_large", format!("`{name}` has {size} bytes, and at most {limit} are taken"))
-        }
-        _ => None,
-    }
-}
-
-fn unfit_type(name: &str, media_type: &str) -> Answer<Uploaded> {
-    let taken = capability::CAPABILITIES.files.media_types.join(", ");
-    let reason = format!("`{name}` is `{media_type}`, and Checkout.com takes {taken}");
-    Answer::Refused { status: 0, code: Some("media_type".to_owned()), reason }
 }

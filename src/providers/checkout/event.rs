@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use super::{reason, wire};
 use crate::dispute::{Currency, Event, Money, News, Reason, RespondBy, Snapshot, Source, Stage, Status};
 use crate::providers::http::is_plain_ref;
+use crate::providers::shared::plausible::{self, AMOUNT_MINOR_MAX, clean};
 use crate::providers::{Kept, Reading, json};
 
 /// What was found, and where.
@@ -85,7 +86,7 @@ fn standing(word: &str) -> Result<(Stage, Status), Puzzle> {
         }
         "arbitration_won" => Ok((Stage::Arbitration, Status::Won)),
         "arbitration_lost" => Ok((Stage::Arbitration, Status::Lost)),
-        _ => Err(format!("`status` is `{}`, which is not known", wire::clean(word))),
+        _ => Err(format!("`status` is `{}`, which is not known", clean(word))),
     }
 }
 
@@ -93,7 +94,7 @@ fn read_webhook(body: &[u8]) -> Result<Reading, Puzzle> {
     let envelope: wire::Envelope<'_> = json::read(body, "the body")?;
     let name = envelope.r#type.filter(|n| !n.is_empty()).ok_or("`type` is missing")?;
     let Some(happening) = happening(&name) else {
-        let name = wire::clean(&name);
+        let name = clean(&name);
         // None of Checkout.com's types has a dot.
         return match !name.contains('.') && NOT_OURS.iter().any(|family| name.starts_with(family)) {
             true => Ok(Reading::NotOurs { what: name }),
@@ -131,8 +132,8 @@ fn fetch_first(told: &wire::Told, name: String) -> Result<Reading, Puzzle> {
 
 /// A retrieval request has an id of its own kind (`rtvl_…`), no deadline, and no place in the disputes API.
 fn asked(told: &wire::Told) -> Puzzle {
-    let id = wire::clean(&told.id);
-    let payment = wire::clean(told.payment_id.as_deref().unwrap_or("a payment that it does not name"));
+    let id = clean(&told.id);
+    let payment = clean(told.payment_id.as_deref().unwrap_or("a payment that it does not name"));
     format!(
         "a request for information ({id}) about {payment}: the disputes API can neither show nor answer it, so a \
          person must answer it in the Checkout.com Dashboard"
@@ -240,7 +241,7 @@ fn whole(parts: Parts<'_>) -> Result<Snapshot, Puzzle> {
 /// Chilean pesos are told in hundredths that do not exist (checkout.com/docs, "Format the amount value").
 fn amount(told: i64, currency: &str, word: &str) -> Result<Money, Puzzle> {
     let minor = if word == "resolved" { told.saturating_abs() } else { told };
-    if !(0..=wire::AMOUNT_MINOR_MAX).contains(&minor) {
+    if !(0..=AMOUNT_MINOR_MAX).contains(&minor) {
         return Err(format!("`amount` is {told}: minor units from 0 to 10^15 are expected"));
     }
     let currency = Currency::parse(currency).map_err(|e| format!("`currency`: {e}"))?;
@@ -259,8 +260,8 @@ fn respond_by(told: Option<&str>) -> Result<RespondBy, Puzzle> {
 }
 
 fn instant(field: &str, told: &str) -> Result<DateTime<Utc>, Puzzle> {
-    wire::instant(told).ok_or_else(|| {
-        let told = wire::clean(told);
+    plausible::instant(told).ok_or_else(|| {
+        let told = clean(told);
         format!("`{field}` is `{told}`: a time with its zone between the years 2000 and 2200 is expected")
     })
 }
@@ -273,6 +274,6 @@ fn is_id(prefix: &str, id: &str) -> bool {
 fn reference(field: &str, prefix: &str, id: &str) -> Result<String, Puzzle> {
     match is_id(prefix, id) {
         true => Ok(id.to_owned()),
-        false => Err(format!("`{field}` is `{}`, expected `{prefix}…`", wire::clean(id))),
+        false => Err(format!("`{field}` is `{}`, expected `{prefix}…`", clean(id))),
     }
 }

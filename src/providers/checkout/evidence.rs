@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::wire;
-use crate::evidence::{Field, FieldKind, Packet};
+use crate::evidence::{Field, Packet};
 use crate::providers::http::is_plain_ref;
+use crate::providers::shared::outgoing::misplaced;
+use crate::providers::shared::plausible::clean;
 
 /// Characters of one `…_text`.
 const TEXT_LENGTH_MAX: usize = 500;
@@ -155,7 +156,7 @@ pub fn beside(packet: &Packet, held: &Map<String, Value>) -> Option<String> {
         let value = value.as_str().filter(|value| !value.is_empty())?;
         let is_file = name.ends_with("_file");
         let is_ours = ours.get(name).is_some_and(|own| !is_file || own == value);
-        ((is_file || name.ends_with("_text")) && !is_ours).then(|| format!("`{}`", wire::clean(name)))
+        ((is_file || name.ends_with("_text")) && !is_ours).then(|| format!("`{}`", clean(name)))
     };
     let foreign: Vec<String> = held.iter().filter_map(foreign).collect();
     (!foreign.is_empty()).then(|| {
@@ -209,12 +210,4 @@ pub fn lint(packet: &Packet) -> Vec<String> {
 fn fields_in(packet: &Packet, wanted: Place) -> String {
     let fields = packet.text.keys().filter(|field| place(**field) == wanted);
     fields.map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn misplaced(packet: &Packet) -> impl Iterator<Item = String> {
-    let in_text = packet.text.keys().filter(|f| f.kind() == FieldKind::File);
-    let in_files = packet.files.keys().filter(|f| f.kind() == FieldKind::Text);
-    in_text
-        .map(|field| format!("`{field}` takes files, and the packet has words for it"))
-        .chain(in_files.map(|field| format!("`{field}` takes words, and the packet has files for it")))
 }

@@ -1,13 +1,13 @@
 //! Why the customer disputes: Checkout.com's category beside the network's own code. A category that is not
 //! known (the list is announced to change) falls back to the code, and else is `Category::Unknown`.
 
-use super::wire;
 use crate::dispute::{Category, Reason, reason_code};
+use crate::providers::shared::plausible::clean;
 
 /// `method` is the card scheme or payment method, in any spelling.
 pub fn reason(category: Option<&str>, code: Option<&str>, method: Option<&str>) -> Reason {
-    let category = wire::clean(category.unwrap_or_default().trim());
-    let code = code.map(|c| wire::clean(c.trim())).filter(|c| !c.is_empty());
+    let category = clean(category.unwrap_or_default().trim());
+    let code = code.map(|c| clean(c.trim())).filter(|c| !c.is_empty());
     let method = method.map(str::trim).filter(|m| !m.is_empty());
     let known = method.and_then(reason_code::canonical_network);
     let by_code = code.as_deref().and_then(|code| match (known, method) {
@@ -17,7 +17,7 @@ pub fn reason(category: Option<&str>, code: Option<&str>, method: Option<&str>) 
     let network = match known {
         Some(network) => Some(network.to_owned()),
         None => method
-            .map(|m| wire::clean(m).to_lowercase())
+            .map(|m| clean(m).to_lowercase())
             .or(code.as_deref().and_then(reason_code::network_of).map(str::to_owned)),
     };
     Reason {

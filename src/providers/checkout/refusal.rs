@@ -3,6 +3,7 @@
 
 use super::wire;
 use crate::providers::http::Response;
+use crate::providers::shared::plausible::clean;
 
 /// Codes that are passed on, at most. A body can name one per field.
 const CODES_MAX: usize = 8;
@@ -10,8 +11,8 @@ const CODES_MAX: usize = 8;
 pub fn refusal(response: &Response) -> (Option<String>, String) {
     let failure = serde_json::from_slice::<wire::Failure>(&response.body).unwrap_or_default();
     let codes: Vec<String> =
-        failure.error_codes.unwrap_or_default().iter().take(CODES_MAX).map(|c| wire::clean(c)).collect();
-    let kind = failure.error_type.map(|t| wire::clean(&t)).filter(|t| !t.is_empty());
+        failure.error_codes.unwrap_or_default().iter().take(CODES_MAX).map(|c| clean(c)).collect();
+    let kind = failure.error_type.map(|t| clean(&t)).filter(|t| !t.is_empty());
     let code = codes.iter().find(|c| !c.is_empty()).cloned().or(kind.clone());
     let reason = match (kind, codes.is_empty()) {
         (Some(kind), false) => format!("{kind}: {}", codes.join(", ")),
@@ -19,7 +20,7 @@ pub fn refusal(response: &Response) -> (Option<String>, String) {
         (None, false) => codes.join(", "),
         (None, true) => return (None, without_words(response)),
     };
-    match failure.request_id.map(|id| wire::clean(&id)) {
+    match failure.request_id.map(|id| clean(&id)) {
         Some(id) => (code, format!("{reason} (request {id})")),
         None => (code, reason),
     }
@@ -27,7 +28,7 @@ pub fn refusal(response: &Response) -> (Option<String>, String) {
 
 fn without_words(response: &Response) -> String {
     let start = String::from_utf8_lossy(&response.body[..response.body.len().min(120)]);
-    let start = wire::clean(start.trim());
+    let start = clean(start.trim());
     if !start.is_empty() {
         return format!("the answer is none of Checkout.com's error shapes: {start}");
     }

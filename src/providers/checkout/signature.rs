@@ -11,26 +11,20 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::wire;
+use crate::providers::shared::plausible::instant;
+use crate::providers::shared::signed;
 use crate::providers::{Account, Delivery, Refusal, Verified, json};
 
 const SIGNATURE: &str = "cko-signature";
 const AUTHORIZATION: &str = "authorization";
 /// The credential that holds what the workflow action sends as `Authorization`.
 pub const WEBHOOK_AUTHORIZATION: &str = "webhook_authorization";
-/// An event id longer than this is none: the dedupe key has at most 200 bytes.
-const EVENT_ID_BYTES_MAX: usize = 128;
 /// Only bodies up to this size are examined for a hint: a refusal must stay cheap. Real ones have 1–3 kB.
 const HINT_BYTES_MAX: usize = 8 << 10;
 
 pub fn verify(delivery: Delivery, account: &Account) -> Result<Verified, Refusal> {
-    // An empty secret is a key that everybody knows.
-    let secrets: Vec<&SecretString> =
-        account.webhook_secrets.iter().filter(|s| !s.expose_secret().is_empty()).collect();
-    if secrets.is_empty() {
-        return Err(Refusal::NoSecret);
-    }
-    let signature = parse_signature(delivery.single_header(SIGNATURE)?)?;
+    let secrets = signed::secrets(account)?;
+    let signature = signed::hex_digits(SIGNATURE, delivery.single_header(SIGNATURE)?)?;
     let matches = |secret: &&SecretString| is_signed(secret.expose_secret(), &delivery.body, &signature);
     if !secrets.iter().any(matches) {
         let hint = hint(&secrets, &delivery.body, &signature).to_owned();
@@ -39,18 +33,6 @@ pub fn verify(delivery: Delivery, account: &Account) -> Result<Verified, Refusal
     authorized(&delivery, account.credentials.get(WEBHOOK_AUTHORIZATION))?;
     let (dedupe_key, claimed_at) = read_head(&delivery.body);
     Ok(Verified::new(account, dedupe_key, claimed_at, delivery))
-}
-
-/// Digits of either case: the number is the same, and nothing is gained by refusing one spelling of it.
-fn parse_signature(value: &str) -> Result<[u8; 32], Refusal> {
-    let malformed = |why: String| Refusal::HeaderMalformed { header: SIGNATURE, why };
-    if value.len() != 64 {
-        return Err(malformed(format!("expected 64 hex digits, found {} bytes", value.len())));
-    }
-    let mut signature = [0; 32];
-    hex::decode_to_slice(value, &mut signature)
-        .map_err(|_| malformed("expected 64 hex digits, found other characters".to_owned()))?;
-    Ok(signature)
 }
 
 fn is_signed(secret: &str, body: &[u8], signature: &[u8; 32]) -> bool {
@@ -79,18 +61,16 @@ fn authorized(delivery: &Delivery, wanted: &str) -> Result<(), Refusal> {
 /// The dedupe key and the event's time. The key is the event's id alone: `action_invocations`, further down in
 /// the body, may tell of earlier tries, so two deliveries of one event need not be equal to the byte.
 fn read_head(body: &[u8]) -> (String, Option<DateTime<Utc>>) {
-    #[derive(Deserialize)]
+    #[derive(Default, Deserialize)]
     struct Head {
         id: Option<String>,
         created_on: Option<String>,
         timestamp: Option<String>,
     }
-    let by_body = || format!("sha256:{}", hex::encode(Sha256::digest(body)));
-    let Ok(head) = json::read::<Head>(body, "the body") else { return (by_body(), None) };
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    let usable = |id: &String| !id.is_empty() && id.len() <= EVENT_ID_BYTES_MAX && id.bytes().all(plain);
-    let claimed_at = head.timestamp.or(head.created_on).as_deref().and_then(wire::instant);
-    (head.id.filter(usable).unwrap_or_else(by_body), claimed_at)
+    let head = json::read::<Head>(body, "the body").unwrap_or_default();
+    let key = signed::key_by_id(head.id.as_deref(), body);
+    let claimed_at = head.timestamp.or(head.created_on).as_deref().and_then(instant);
+    (key, claimed_at)
 }
 
 /// What is most likely wrong, for the operator: each guess is tried, not assumed.

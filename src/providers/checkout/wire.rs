@@ -1,17 +1,11 @@
-//! The shapes of Checkout.com's JSON, private to this folder, and the plain checks on single values. What a
-//! value means for a dispute is decided in `event`. Sources: checkout.com/docs, "Webhook event types" (both
-//! envelopes) and "Disputes API"; api-reference.checkout.com, "Disputes".
+//! The shapes of Checkout.com's JSON, private to this folder. What a value means for a dispute is decided in `event`.
+//! Sources: checkout.com/docs, "Webhook event types" (both envelopes) and "Disputes API"; api-reference.checkout.com,
+//! "Disputes".
 
-use chrono::{DateTime, SubsecRound, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::providers::json::object;
-
-/// 2000-01-01 and 2200-01-01, unix seconds. An instant outside is a mistake, not a deadline.
-const INSTANTS: std::ops::Range<i64> = 946_684_800..7_258_118_400;
-/// Minor units. More than this is a mistake, not an amount.
-pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
 
 /// The envelope of an event: older ones tell their time as `created_on`, newer ones as `timestamp`.
 #[derive(Debug, Deserialize)]
@@ -91,16 +85,4 @@ pub struct Failure {
     pub request_id: Option<String>,
     pub error_type: Option<String>,
     pub error_codes: Option<Vec<String>>,
-}
-
-/// ISO 8601 with a zone, cut to microseconds as they are stored, when it is a plausible instant. Without a
-/// zone it is none: half a day more or less is a deadline missed.
-pub fn instant(text: &str) -> Option<DateTime<Utc>> {
-    let at = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc).trunc_subsecs(6);
-    INSTANTS.contains(&at.timestamp()).then_some(at)
-}
-
-/// Text by others, safe to store and to show: no control characters, at most 200 characters.
-pub fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

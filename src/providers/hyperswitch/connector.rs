@@ -5,8 +5,9 @@
 //! the connector's own word decides, and where it is not told or not known nobody guesses. Nor is a verdict believed
 //! of a connector whose translation nobody has read.
 
-use super::wire::{Dispute, clean};
+use super::wire::Dispute;
 use crate::dispute::Status;
+use crate::providers::shared::plausible::clean;
 
 /// The connectors whose translation has been read.
 const READ: &[&str] = &["adyen", "airwallex", "braintree", "checkout", "paypal", "stripe", "worldpayvantiv"];

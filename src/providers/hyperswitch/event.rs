@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use super::{connector, reason, wire};
 use crate::dispute::{Currency, Event, Money, News, RespondBy, Snapshot, Source, Stage};
 use crate::providers::http::is_plain_ref;
+use crate::providers::shared::plausible::{self, AMOUNT_MINOR_MAX, clean};
 use crate::providers::{Kept, Reading, json};
 
 /// What was found, and where.
@@ -32,12 +33,12 @@ fn read_webhook(body: &[u8]) -> Result<Reading, Puzzle> {
     let content = envelope.content.ok_or("`content` is missing")?;
     let content: wire::Content<'_> = json::read(content.get().as_bytes(), "`content`")?;
     if content.r#type != DISPUTE {
-        let name = wire::clean(&name);
+        let name = clean(&name);
         // A dispute event in a shape that we do not know must not be passed over as somebody else's.
         return match name.contains("dispute") || content.r#type.contains("dispute") {
             true => Err(format!(
                 "`content.type` is `{}` and `event_type` `{name}`, expected `{DISPUTE}`",
-                wire::clean(&content.r#type)
+                clean(&content.r#type)
             )),
             false => Ok(Reading::NotOurs { what: name }),
         };
@@ -48,11 +49,11 @@ fn read_webhook(body: &[u8]) -> Result<Reading, Puzzle> {
     let located = |what: Puzzle| format!("`content.object`: {what}");
     if let Err(connector::Doubt::Unsure(_)) = connector::status(&dispute) {
         let dispute_ref = reference("dispute_id", &dispute.dispute_id).map_err(located)?;
-        return Ok(Reading::FetchFirst { dispute_ref, name: wire::clean(&name) });
+        return Ok(Reading::FetchFirst { dispute_ref, name: clean(&name) });
     }
     let snapshot = snapshot(&dispute).map_err(located)?;
     if name != dispute.dispute_status {
-        return Ok(Reading::FetchFirst { dispute_ref: snapshot.dispute_ref, name: wire::clean(&name) });
+        return Ok(Reading::FetchFirst { dispute_ref: snapshot.dispute_ref, name: clean(&name) });
     }
     Ok(one(Source::Webhook, name, as_of, snapshot))
 }
@@ -83,7 +84,7 @@ fn snapshot(dispute: &wire::Dispute) -> Result<Snapshot, Puzzle> {
         charge_ref: None,
         stage: stage(&dispute.dispute_stage)?,
         status: connector::status(dispute).map_err(connector::Doubt::what)?,
-        provider_status: wire::clean(&dispute.dispute_status),
+        provider_status: clean(&dispute.dispute_status),
         amount: amount(dispute)?,
         reason: reason::reason(dispute),
         respond_by,
@@ -109,26 +110,26 @@ fn stage(word: &str) -> Result<Stage, Puzzle> {
         // The router's last stage comes after arbitration. There is no later one here, and none of the two can be
         // answered through the router, so that whatever is owed there a person is asked about.
         "arbitration" | "dispute_reversal" => Ok(Stage::Arbitration),
-        _ => Err(format!("`dispute_stage` is `{}`, which is not known", wire::clean(word))),
+        _ => Err(format!("`dispute_stage` is `{}`, which is not known", clean(word))),
     }
 }
 
 fn amount(dispute: &wire::Dispute) -> Result<Money, Puzzle> {
     let text = dispute.amount.as_str();
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let minor = text.parse().ok().filter(|minor| digits && (0..=wire::AMOUNT_MINOR_MAX).contains(minor));
+    let minor = text.parse().ok().filter(|minor| digits && (0..=AMOUNT_MINOR_MAX).contains(minor));
     let minor = minor.ok_or_else(|| {
-        format!("`amount` is `{}`: minor units from 0 to 10^15 are expected, as text", wire::clean(text))
+        format!("`amount` is `{}`: minor units from 0 to 10^15 are expected, as text", clean(text))
     })?;
     let currency = Currency::parse(&dispute.currency).map_err(|e| format!("`currency`: {e}"))?;
     Ok(Money::new(minor, currency))
 }
 
 fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, Puzzle> {
-    wire::instant(text).ok_or_else(|| {
+    plausible::instant(text).ok_or_else(|| {
         format!(
             "`{field}` is `{}`: an instant as `2026-02-21T06:45:36.000Z` between the years 2000 and 2200 is expected",
-            wire::clean(text)
+            clean(text)
         )
     })
 }
@@ -137,6 +138,6 @@ fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, Puzzle> {
 fn reference(field: &str, id: &str) -> Result<String, Puzzle> {
     match is_plain_ref(id) {
         true => Ok(id.to_owned()),
-        false => Err(format!("`{field}` is `{}`, which is no id", wire::clean(id))),
+        false => Err(format!("`{field}` is `{}`, which is no id", clean(id))),
     }
 }

@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::evidence::{Document, Field, FieldKind, FileRef, Packet};
+use crate::evidence::{Document, Field, FileRef, Packet};
+use crate::providers::shared::outgoing::misplaced;
 
 /// For words that have no field of their own.
 const FREE_TEXT: &str = "uncategorized_text";
@@ -132,10 +133,7 @@ pub fn lint(packet: &Packet) -> Vec<String> {
             format!("`{field}` holds `{name}`, and the router takes the files themselves: attach the file")
         }));
     }
-    let in_text = packet.text.keys().filter(|f| f.kind() == FieldKind::File);
-    let in_files = packet.files.keys().filter(|f| f.kind() == FieldKind::Text);
-    found.extend(in_text.map(|field| format!("`{field}` takes files, and the packet has words for it")));
-    found.extend(in_files.map(|field| format!("`{field}` takes words, and the packet has files for it")));
+    found.extend(misplaced(packet));
     if packet.amount.is_some() {
         found.push("a part of the amount cannot be contested through the router".to_owned());
     }

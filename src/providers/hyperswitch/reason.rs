@@ -1,8 +1,9 @@
 //! Why the customer disputes: the network's code where the connector hands it on, else the words that connectors
 //! use. What is neither is `Category::Unknown`.
 
-use super::wire::{Dispute, clean};
+use super::wire::Dispute;
 use crate::dispute::{Category, Reason, reason_code};
+use crate::providers::shared::plausible::clean;
 
 pub fn reason(dispute: &Dispute) -> Reason {
     let told = |text: &Option<String>| text.as_deref().map(|t| clean(t.trim())).filter(|t| !t.is_empty());

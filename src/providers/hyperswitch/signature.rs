@@ -6,45 +6,25 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use sha2::{Digest, Sha256, Sha512};
+use sha2::Sha512;
 
-use super::wire;
+use crate::providers::shared::plausible::instant;
+use crate::providers::shared::signed;
 use crate::providers::{Account, Delivery, Refusal, Verified, json};
 
 const SIGNATURE: &str = "x-webhook-signature-512";
-/// An event id longer than this is none: the dedupe key has at most 200 bytes.
-const EVENT_ID_BYTES_MAX: usize = 128;
 
 pub fn verify(delivery: Delivery, account: &Account) -> Result<Verified, Refusal> {
-    // An empty secret is a key that everybody knows.
-    let secrets: Vec<&SecretString> =
-        account.webhook_secrets.iter().filter(|s| !s.expose_secret().is_empty()).collect();
-    if secrets.is_empty() {
-        return Err(Refusal::NoSecret);
-    }
-    let signature = parse_signature(delivery.single_header(SIGNATURE)?)?;
+    let secrets = signed::secrets(account)?;
+    let signature = signed::lower_hex_digits(SIGNATURE, delivery.single_header(SIGNATURE)?)?;
     if !secrets.iter().any(|secret| is_signed(secret.expose_secret(), &delivery.body, &signature)) {
         let hint = hint(&secrets, &delivery.body, &signature).to_owned();
         return Err(Refusal::SignatureMismatch { header: SIGNATURE, secrets: secrets.len(), hint });
     }
-    let signed = Signed::of(&delivery.body);
-    let dedupe_key = signed.dedupe_key(&delivery.body);
-    let claimed_at = signed.claimed_at();
+    let told = Told::of(&delivery.body);
+    let dedupe_key = signed::key_by_id(told.event_id.as_deref(), &delivery.body);
+    let claimed_at = told.claimed_at();
     Ok(Verified::new(account, dedupe_key, claimed_at, delivery))
-}
-
-fn parse_signature(value: &str) -> Result<[u8; 64], Refusal> {
-    let malformed = |why: String| Refusal::HeaderMalformed { header: SIGNATURE, why };
-    if value.len() != 128 {
-        return Err(malformed(format!("expected 128 hex digits, found {} bytes", value.len())));
-    }
-    if value.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Err(malformed("expected lower-case hex digits, found upper case".to_owned()));
-    }
-    let mut signature = [0; 64];
-    hex::decode_to_slice(value, &mut signature)
-        .map_err(|_| malformed("expected 128 hex digits, found other characters".to_owned()))?;
-    Ok(signature)
 }
 
 fn is_signed(secret: &str, body: &[u8], signature: &[u8; 64]) -> bool {
@@ -56,28 +36,18 @@ fn is_signed(secret: &str, body: &[u8], signature: &[u8; 64]) -> bool {
 /// What a proved body says of itself, as far as it can be read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Signed {
+struct Told {
     event_id: Option<String>,
     timestamp: Option<String>,
 }
 
-impl Signed {
+impl Told {
     fn of(body: &[u8]) -> Self {
         json::read(body, "the body").unwrap_or_default()
     }
 
-    /// The event's id; `sha256:<hex>` of the body without a usable one.
-    fn dedupe_key(&self, body: &[u8]) -> String {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-        let usable = |id: &&str| !id.is_empty() && id.len() <= EVENT_ID_BYTES_MAX && id.bytes().all(plain);
-        match self.event_id.as_deref().filter(usable) {
-            Some(id) => id.to_owned(),
-            None => format!("sha256:{}", hex::encode(Sha256::digest(body))),
-        }
-    }
-
     fn claimed_at(&self) -> Option<DateTime<Utc>> {
-        wire::instant(self.timestamp.as_deref()?)
+        instant(self.timestamp.as_deref()?)
     }
 }
 

@@ -1,15 +1,8 @@
-//! The shapes of the router's JSON, private to this folder, and the plain checks on single values. What a value
-//! means for a dispute is decided in `event`. Source: juspay/hyperswitch, `api_models/src/disputes.rs` and
-//! `webhooks.rs`; fields of newer versions are optional.
+//! The shapes of the router's JSON, private to this folder. What a value means for a dispute is decided in `event`.
+//! Source: juspay/hyperswitch, `api_models/src/disputes.rs` and `webhooks.rs`; fields of newer versions are optional.
 
-use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-
-/// 2000-01-01 and 2200-01-01, unix seconds. An instant outside is a mistake, not a deadline.
-const INSTANTS: std::ops::Range<i64> = 946_684_800..7_258_118_400;
-/// Minor units. More than this is a mistake, not an amount.
-pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
 
 #[derive(Debug, Deserialize)]
 pub struct Envelope<'a> {
@@ -88,15 +81,4 @@ pub struct Submission<'a> {
 /// Null, and not merely absent: a field whose absence would change what another means.
 fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Option::deserialize(deserializer)
-}
-
-/// `2026-02-21T06:45:36.000Z` as an instant, when it is a plausible one.
-pub fn instant(text: &str) -> Option<DateTime<Utc>> {
-    let at = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
-    INSTANTS.contains(&at.timestamp()).then(|| at.trunc_subsecs(6))
-}
-
-/// Text by others, safe to store and to show: no control characters, at most 200 characters.
-pub fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

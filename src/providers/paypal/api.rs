@@ -12,13 +12,16 @@ use serde::Serialize;
 
 use super::evidence::{self, File};
 use super::link::{self, Action};
-use super::token::{Tokens, bearer};
+use super::token::Tokens;
 use super::{assertion, event, refusal, wire};
 use crate::clock::Clock;
 use crate::dispute::Source;
 use crate::evidence::Sending;
 use crate::providers::http::{self, Http, Response, Safety};
-use crate::providers::{Account, Answer, CallLog, Kept, Reading, Record};
+use crate::providers::shared::answered::{self, Asked};
+use crate::providers::shared::outgoing::bearer;
+use crate::providers::shared::plausible::clean;
+use crate::providers::{Account, Answer, CallLog, Reading, Record};
 
 type Called<T> = (Answer<T>, Vec<CallLog>);
 
@@ -60,13 +63,14 @@ impl Api {
 
     pub async fn fetch(&self, account: &Account, dispute_ref: &str) -> Called<Record> {
         let (answer, logs) = self.show(account, dispute_ref).await;
-        (then(answer, |response| read(&response, dispute_ref)), logs)
+        (Asked::to_show(dispute_ref, event::events).record(answer), logs)
     }
 
     /// The record as it stands, understood or not.
     pub async fn look(&self, account: &Account, dispute_ref: &str) -> Called<Record> {
         let (answer, logs) = self.show(account, dispute_ref).await;
-        (answer.map(|response| record(&response, Source::Poll)), logs)
+        let record = |r: Response| answered::record(&r.body, Source::Poll, r.as_of, event::events);
+        (answer.map(record), logs)
     }
 
     /// Concedes: PayPal refunds the buyer in full.
@@ -99,7 +103,7 @@ impl Api {
         plan: impl FnOnce(&wire::Dispute) -> Result<Planned<'a>, String>,
     ) -> Called<Record> {
         let (answer, mut logs) = self.show(account, dispute_ref).await;
-        let planned = then(answer, |response| match wire_record(&response, dispute_ref) {
+        let planned = answer.and_then(|response| match wire_record(&response, dispute_ref) {
             Ok(record) => match plan(&record) {
                 Ok(planned) => Answer::Receipt(planned),
                 Err(reason) => not_offered(reason),
@@ -119,7 +123,7 @@ impl Api {
         let body = |request: RequestBuilder| request.multipart(form(&planned));
         let (answer, more) = self.call(account, Method::POST, &path, Safety::Irreversible, body).await;
         logs.extend(more);
-        (then(answer, |response| acknowledged(&response, &planned, dispute_ref)), logs)
+        (answer.and_then(|response| acknowledged(&response, &planned, dispute_ref)), logs)
     }
 
     async fn call(
@@ -178,7 +182,7 @@ fn plan_accept<'a>(record: &wire::Dispute) -> Result<Planned<'a>, String> {
     let options = record.allowed_response_options.as_ref().and_then(|o| o.accept_claim.as_ref());
     let kinds = options.and_then(|o| o.accept_claim_types.as_deref());
     if let Some(kinds) = kinds.filter(|kinds| !kinds.iter().any(|kind| kind == REFUND)) {
-        let kinds = wire::clean(&kinds.join(", "));
+        let kinds = clean(&kinds.join(", "));
         return Err(format!("it may be accepted as {kinds} only, which a person chooses in PayPal's pages"));
     }
     let input = Accept { note: ACCEPT_NOTE, accept_claim_type: REFUND };
@@ -227,37 +231,11 @@ fn wire_record(response: &Response, dispute_ref: &str) -> Result<wire::Dispute, 
     let record: wire::Dispute = crate::providers::json::read(&response.body, "the record")?;
     match record.dispute_id == dispute_ref {
         true => Ok(record),
-        false => Err(another(dispute_ref, &record.dispute_id)),
-    }
-}
-
-fn another(asked: &str, answered: &str) -> String {
-    format!("asked about {asked}, and the answer is about {}", wire::clean(answered))
-}
-
-fn record(response: &Response, source: Source) -> Record {
-    let reading = event::events(&Kept { source, body: &response.body, as_of: response.as_of });
-    Record { reading, raw: response.body.clone(), as_of: response.as_of }
-}
-
-/// The record in an answer: of this dispute, and understood.
-fn read(response: &Response, dispute_ref: &str) -> Answer<Record> {
-    let record = record(response, Source::ReadBack);
-    let why = match &record.reading {
-        Reading::Events(events) => match events.first().and_then(|event| event.snapshot()) {
-            Some(snapshot) if snapshot.dispute_ref == dispute_ref => return Answer::Receipt(record),
-            Some(snapshot) => another(dispute_ref, &snapshot.dispute_ref),
-            None => "the answer holds no dispute".to_owned(),
-        },
-        Reading::Unrecognised { what } => format!("answered HTTP {}, and {what}", response.status),
-        Reading::Partly { .. }
-        | Reading::FetchFirst { .. }
-        | Reading::Acknowledged { .. }
-        | Reading::NotOurs { .. } => {
-            format!("answered HTTP {} without a record", response.status)
+        false => {
+            let answered = clean(&record.dispute_id);
+            Err(format!("asked about {dispute_ref}, and the answer is about {answered}"))
         }
-    };
-    http::uncertain(Safety::Repeatable, why)
+    }
 }
 
 /// The answer to an action: links, one of them to this dispute.
@@ -277,13 +255,5 @@ fn acknowledged(response: &Response, planned: &Planned<'_>, dispute_ref: &str) -
         Err(what) => {
             http::uncertain(Safety::Irreversible, format!("answered HTTP {}, and {what}", response.status))
         }
-    }
-}
-
-/// Goes on with a success; every other answer stays what it is.
-pub fn then<T>(answer: Answer<Response>, next: impl FnOnce(Response) -> Answer<T>) -> Answer<T> {
-    match http::success(answer) {
-        Ok(response) => next(response),
-        Err(other) => other,
     }
 }

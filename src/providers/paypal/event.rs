@@ -4,6 +4,7 @@
 
 use super::{record, wire};
 use crate::dispute::{Event, News, Snapshot, Source};
+use crate::providers::shared::plausible::clean;
 use crate::providers::{Kept, Reading, json};
 
 pub fn events(kept: &Kept<'_>) -> Reading {
@@ -27,7 +28,7 @@ fn read_webhook(body: &[u8]) -> Result<Reading, String> {
     let name = envelope.event_type.filter(|n| !n.is_empty()).ok_or("`event_type` is missing")?;
     envelope.id.filter(|id| !id.is_empty()).ok_or("`id` is missing")?;
     if !DISPUTE_EVENTS.contains(&name.as_str()) {
-        let name = wire::clean(&name);
+        let name = clean(&name);
         // A dispute event that we do not know must not be passed over as somebody else's.
         return match name.to_ascii_uppercase().contains("DISPUTE") {
             true => Err(format!("`event_type` is `{name}`, which is not known")),
@@ -38,7 +39,7 @@ fn read_webhook(body: &[u8]) -> Result<Reading, String> {
     let dispute_ref = resource.dispute_id.ok_or("`resource.dispute_id` is missing")?;
     match wire::is_dispute_ref(&dispute_ref) {
         true => Ok(Reading::FetchFirst { dispute_ref, name }),
-        false => Err(format!("`resource.dispute_id` is `{}`, which is no id", wire::clean(&dispute_ref))),
+        false => Err(format!("`resource.dispute_id` is `{}`, which is no id", clean(&dispute_ref))),
     }
 }
 

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::wire;
-use crate::evidence::{Document, Field, FieldKind, FileRef, Packet};
+use crate::evidence::{Document, Field, FileRef, Packet};
+use crate::providers::shared::outgoing::misplaced;
+use crate::providers::shared::plausible::clean;
 
 /// Characters.
 const NOTES_LENGTH_MAX: usize = 2_000;
@@ -258,16 +260,10 @@ pub fn lint(packet: &Packet, submit: bool) -> Vec<String> {
     for (field, named) in &packet.files {
         let foreign = named.iter().filter(|name| name.parse::<FileRef>().is_err());
         found.extend(foreign.map(|name| {
-            format!(
-                "`{field}` holds `{}`, which is no file of ours: attach the file itself",
-                wire::clean(name)
-            )
+            format!("`{field}` holds `{}`, which is no file of ours: attach the file itself", clean(name))
         }));
     }
-    let in_text = packet.text.keys().filter(|f| f.kind() == FieldKind::File);
-    found.extend(in_text.map(|field| format!("`{field}` takes files, and the packet has words for it")));
-    let in_files = packet.files.keys().filter(|f| f.kind() == FieldKind::Text);
-    found.extend(in_files.map(|field| format!("`{field}` takes words, and the packet has files for it")));
+    found.extend(misplaced(packet));
     found
 }
 
@@ -293,13 +289,10 @@ pub fn unfit(documents: &[Document]) -> Option<String> {
     let limits = &super::capability::CAPABILITIES.files;
     let mut total = 0;
     for document in documents {
-        let (name, size) = (wire::clean(&document.name), document.content.len() as u64);
+        let (name, size) = (clean(&document.name), document.content.len() as u64);
         if !limits.media_types.contains(&document.media_type.as_str()) {
             let taken = limits.media_types.join(", ");
-            return Some(format!(
-                "`{name}` is `{}`, and PayPal takes {taken}",
-                wire::clean(&document.media_type)
-            ));
+            return Some(format!("`{name}` is `{}`, and PayPal takes {taken}", clean(&document.media_type)));
         }
         if size == 0 || size > limits.file_bytes_max {
             return Some(format!(

@@ -3,6 +3,7 @@
 //! alone and never followed: calls go to the account's own address.
 
 use super::wire;
+use crate::providers::shared::plausible::clean;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -38,7 +39,7 @@ fn is_named(rel: &str, action: Action) -> bool {
 /// Everything that the record offers, for people's eyes.
 pub fn shown(dispute: &wire::Dispute) -> String {
     let rels = dispute.links.iter().flatten().filter_map(|link| link.rel.as_deref());
-    let offered: Vec<String> = rels.filter(|rel| *rel != "self").map(wire::clean).collect();
+    let offered: Vec<String> = rels.filter(|rel| *rel != "self").map(clean).collect();
     match offered.is_empty() {
         true => "nothing".to_owned(),
         false => offered.join(", "),

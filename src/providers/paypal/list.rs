@@ -5,9 +5,10 @@
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::api::{Api, then};
+use super::api::Api;
 use super::{link, wire};
 use crate::providers::http::{self, Safety};
+use crate::providers::shared::plausible::{clean, instant};
 use crate::providers::{Account, Answer, CallLog, Page, Reading, Record, json};
 
 /// Of at most 50: each row is a call of its own.
@@ -34,8 +35,8 @@ struct Cursor {
 impl Cursor {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, ' ');
-        let after = wire::instant(parts.next()?)?;
-        let before = wire::instant(parts.next()?)?;
+        let after = instant(parts.next()?)?;
+        let before = instant(parts.next()?)?;
         let token = parts.next().filter(|token| is_token(token))?.to_owned();
         Some(Self { after, before, token })
     }
@@ -74,7 +75,7 @@ pub async fn updated_since(
         }
     };
     let (answer, mut logs) = api.get(account, &path(&here)).await;
-    let searched = then(answer, |response| {
+    let searched = answer.and_then(|response| {
         match json::read::<wire::Search>(&response.body, "the list").and_then(|search| whole(&search, &here))
         {
             Ok(found) => Answer::Receipt(found),
@@ -98,7 +99,7 @@ async fn read_whole(api: &Api, account: &Account, ids: Vec<String>, logs: &mut V
     let mut failures = 0;
     for id in ids {
         if !wire::is_dispute_ref(&id) {
-            let what = format!("the list names a dispute `{}`, which is no id", wire::clean(&id));
+            let what = format!("the list names a dispute `{}`, which is no id", clean(&id));
             records.push(without_record(api, Reading::Unrecognised { what }, id));
             continue;
         }
@@ -145,7 +146,7 @@ fn whole(search: &wire::Search, here: &Cursor) -> Result<(Vec<String>, Option<St
     let ids: Vec<String> = search.items.iter().flatten().map(|item| item.dispute_id.clone()).collect();
     let Some(token) = link::next_page_token(search.links.as_deref()) else { return Ok((ids, None)) };
     if !is_token(&token) || token == here.token {
-        return Err(format!("the link to the next page leads nowhere new: `{}`", wire::clean(&token)));
+        return Err(format!("the link to the next page leads nowhere new: `{}`", clean(&token)));
     }
     Ok((ids, Some(Cursor { token, ..here.clone() }.print())))
 }

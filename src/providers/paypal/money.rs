@@ -4,16 +4,15 @@
 
 use super::wire;
 use crate::dispute::{Currency, Money};
+use crate::providers::shared::plausible::{AMOUNT_MINOR_MAX, clean};
 
-/// Minor units. More than this is a mistake, not an amount.
-const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
 /// Schema `money`: the longest text of a value, characters.
 const VALUE_LENGTH_MAX: usize = 32;
 
 /// Fails in words on a currency that is none, on a negative amount, and on decimals that would be lost.
 pub fn read(money: &wire::Money) -> Result<Money, String> {
     let currency = Currency::parse(&money.currency_code).map_err(|e| format!("`currency_code`: {e}"))?;
-    let wrong = || format!("`value` is `{}`, which is no amount of {currency}", wire::clean(&money.value));
+    let wrong = || format!("`value` is `{}`, which is no amount of {currency}", clean(&money.value));
     if money.value.len() > VALUE_LENGTH_MAX {
         return Err(wrong());
     }
@@ -33,6 +32,6 @@ pub fn read(money: &wire::Money) -> Result<Money, String> {
     let read = Money::parse_major(&text, currency).map_err(|_| wrong())?;
     match read.minor <= AMOUNT_MINOR_MAX {
         true => Ok(read),
-        false => Err(format!("`value` is `{}`, which is beyond any amount", wire::clean(&money.value))),
+        false => Err(format!("`value` is `{}`, which is beyond any amount", clean(&money.value))),
     }
 }

@@ -4,12 +4,13 @@
 
 use super::wire;
 use crate::dispute::{Category, Reason, reason_code};
+use crate::providers::shared::plausible::clean;
 
 /// `external` when the claim came through a card issuer: only then is its code a network's.
 pub fn reason(dispute: &wire::Dispute, external: bool) -> Reason {
-    let word = wire::clean(dispute.reason.as_deref().unwrap_or_default());
+    let word = clean(dispute.reason.as_deref().unwrap_or_default());
     let told = dispute.external_reason_code.as_deref().filter(|_| external);
-    let code = told.map(|c| wire::clean(c.trim())).filter(|c| !c.is_empty());
+    let code = told.map(|c| clean(c.trim())).filter(|c| !c.is_empty());
     let by_code = code.as_deref().and_then(|code| reason_code::category(None, code));
     Reason {
         category: own(&word).or(by_code).unwrap_or(Category::Unknown),

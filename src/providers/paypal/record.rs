@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::link::{self, Action};
 use super::{money, reason, wire};
 use crate::dispute::{RespondBy, Snapshot, Stage, Status};
+use crate::providers::shared::plausible::{self, clean};
 
 /// What was found, and where.
 type Puzzle = String;
@@ -14,7 +15,7 @@ type Puzzle = String;
 /// `as_of` is when PayPal showed it.
 pub fn snapshot(dispute: &wire::Dispute, as_of: DateTime<Utc>) -> Result<Snapshot, Puzzle> {
     if !wire::is_dispute_ref(&dispute.dispute_id) {
-        return Err(format!("`dispute_id` is `{}`, which is no id", wire::clean(&dispute.dispute_id)));
+        return Err(format!("`dispute_id` is `{}`, which is no id", clean(&dispute.dispute_id)));
     }
     let state = dispute.dispute_state.as_deref().map(State::parse).transpose()?;
     let outcome = dispute.dispute_outcome.as_ref().and_then(|o| o.outcome_code.as_deref());
@@ -212,16 +213,16 @@ fn refunded(transaction: &wire::Transaction) -> Result<bool, Puzzle> {
 }
 
 fn reference(id: Option<&str>) -> Option<String> {
-    id.map(|id| wire::clean(id.trim())).filter(|id| !id.is_empty())
+    id.map(|id| clean(id.trim())).filter(|id| !id.is_empty())
 }
 
 fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, Puzzle> {
-    wire::instant(text).ok_or_else(|| {
-        let shown = wire::clean(text);
+    plausible::instant(text).ok_or_else(|| {
+        let shown = clean(text);
         format!("`{field}` is `{shown}`: an RFC 3339 time between the years 2000 and 2200 is expected")
     })
 }
 
 fn unknown(field: &str, word: &str) -> Puzzle {
-    format!("`{field}` is `{}`, which is not known", wire::clean(word))
+    format!("`{field}` is `{}`, which is not known", clean(word))
 }

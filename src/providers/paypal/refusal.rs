@@ -4,6 +4,7 @@
 
 use super::wire;
 use crate::providers::http::Response;
+use crate::providers::shared::plausible::clean;
 
 /// The code: the first `issue`, else the `name`, else OAuth's `error`.
 pub fn refusal(response: &Response) -> (Option<String>, String) {
@@ -12,10 +13,10 @@ pub fn refusal(response: &Response) -> (Option<String>, String) {
     };
     let details = failure.details.unwrap_or_default();
     let issue = details.iter().find_map(|d| d.issue.clone());
-    let code = issue.or(failure.name).or(failure.error).map(|c| wire::clean(&c)).filter(|c| !c.is_empty());
+    let code = issue.or(failure.name).or(failure.error).map(|c| clean(&c)).filter(|c| !c.is_empty());
     let said = failure.message.or(failure.error_description);
     let words: Vec<String> = said.into_iter().chain(details.iter().filter_map(detail)).collect();
-    match wire::clean(&words.join("; ")) {
+    match clean(&words.join("; ")) {
         none if none.is_empty() => (code, unreadable(response)),
         words => (code, words),
     }
@@ -31,7 +32,7 @@ fn detail(detail: &wire::FailureDetail) -> Option<String> {
 
 fn unreadable(response: &Response) -> String {
     let start = String::from_utf8_lossy(&response.body[..response.body.len().min(120)]);
-    match wire::clean(start.trim()) {
+    match clean(start.trim()) {
         empty if empty.is_empty() => "PayPal gave no reason".to_owned(),
         start => format!("the answer is none of PayPal's error shapes: {start}"),
     }

@@ -6,10 +6,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 
 use super::certificate::Key;
 use super::wire;
+use crate::providers::shared::plausible::{clean, instant};
+use crate::providers::shared::signed;
 use crate::providers::{Account, Delivery, Refusal, Verified, json};
 
 const ID: &str = "paypal-transmission-id";
@@ -19,8 +20,6 @@ const CERT_URL: &str = "paypal-cert-url";
 const ALGORITHM: &str = "paypal-auth-algo";
 /// The one algorithm taken. SHA-1, which older libraries still know, is not.
 const SHA256_WITH_RSA: &str = "SHA256withRSA";
-/// An event id longer than this is none: the dedupe key has at most 200 bytes.
-const EVENT_ID_BYTES_MAX: usize = 128;
 /// RSA keys of at most 8192 bits are taken.
 const SIGNATURE_BYTES_MAX: usize = 1024;
 const HEADER_BYTES_MAX: usize = 512;
@@ -49,12 +48,12 @@ impl<'d> Transmission<'d> {
         {
             return Err(malformed(ID, "an id of letters, digits and hyphens is expected".to_owned()));
         }
-        let signed_at = wire::instant(time)
-            .ok_or_else(|| malformed(TIME, format!("`{}` is no RFC 3339 time", wire::clean(time))))?;
+        let signed_at =
+            instant(time).ok_or_else(|| malformed(TIME, format!("`{}` is no RFC 3339 time", clean(time))))?;
         let signature = STANDARD.decode(signature).ok().filter(|s| s.len() <= SIGNATURE_BYTES_MAX);
         let signature = signature.ok_or_else(|| malformed(SIGNATURE, "base64 is expected".to_owned()))?;
         if algorithm != SHA256_WITH_RSA {
-            let found = wire::clean(algorithm);
+            let found = clean(algorithm);
             return Err(malformed(ALGORITHM, format!("`{found}` is not taken, only `{SHA256_WITH_RSA}`")));
         }
         Ok(Self { cert_url, id, time, signed_at, signature })
@@ -76,12 +75,7 @@ pub fn malformed(header: &'static str, why: String) -> Refusal {
 /// The account's webhook ids that are some.
 pub fn webhook_ids(account: &Account) -> Result<Vec<&SecretString>, Refusal> {
     // The message is signed by PayPal whatever stands in it: an empty id would fit somebody's mistake.
-    let ids: Vec<&SecretString> =
-        account.webhook_secrets.iter().filter(|s| !s.expose_secret().is_empty()).collect();
-    match ids.is_empty() {
-        true => Err(Refusal::NoSecret),
-        false => Ok(ids),
-    }
+    signed::secrets(account)
 }
 
 /// Whether certificates may come from that address: the settings' and the account's own.
@@ -90,7 +84,7 @@ pub fn allowed(url: &str, origins: &[String], account: &Account) -> Result<(), R
     match super::certificate::is_allowed(url, origins.iter().map(String::as_str).chain(own)) {
         true => Ok(()),
         false => {
-            let shown = wire::clean(url);
+            let shown = clean(url);
             Err(malformed(CERT_URL, format!("`{shown}` is no address that certificates may come from")))
         }
     }
@@ -125,18 +119,10 @@ pub fn verify(
     Ok(Verified::new(account, dedupe_key, Some(signed_at), delivery))
 }
 
-/// `<event id>:<16 hex digits of the body's SHA-256>`, or `sha256:<hex>` without a usable event id. The id is the
-/// same over all repeats. The digest stands beside it because a body can be forged under genuine headers: keyed
-/// by its id alone, a forged one could name an event to come, and the real one would be dropped as its duplicate.
+/// The id is the same over all repeats. The digest stands beside it because a body can be forged under genuine headers.
 fn dedupe_key(body: &[u8]) -> String {
-    let digest = hex::encode(Sha256::digest(body));
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    let usable = |id: &String| !id.is_empty() && id.len() <= EVENT_ID_BYTES_MAX && id.bytes().all(plain);
     let envelope = json::read::<wire::Envelope>(body, "the body").ok();
-    match envelope.and_then(|e| e.id).filter(usable) {
-        Some(id) => format!("{id}:{}", &digest[..16]),
-        None => format!("sha256:{digest}"),
-    }
+    signed::key_by_id_and_body(envelope.and_then(|e| e.id).as_deref(), body)
 }
 
 /// What is most likely wrong, for the operator: each guess is tried, not assumed.

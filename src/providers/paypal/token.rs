@@ -12,7 +12,8 @@ use tokio::sync::Mutex;
 
 use super::{refusal, wire};
 use crate::clock::Clock;
-use crate::providers::http::{self, Http, Safety};
+use crate::providers::http::{Http, Safety};
+use crate::providers::shared::outgoing::{basic, bearer, unauthorized};
 use crate::providers::{Account, Answer, CallLog};
 
 /// No token is believed to live longer, seconds.
@@ -55,9 +56,7 @@ impl Tokens {
     ) -> Result<SecretString, (Answer<()>, Vec<CallLog>)> {
         let client_id = account.credentials.get("client_id");
         let Some(authorization) = basic(client_id, account.credentials.get("client_secret")) else {
-            let reason = "the account lacks `client_id` or `client_secret`: configure both".to_owned();
-            let code = Some("credentials_missing".to_owned());
-            return Err((Answer::Refused { status: 0, code, reason }, Vec::new()));
+            return Err((unauthorized("`client_id` or `client_secret`: configure both"), Vec::new()));
         };
         let place = self.place(Holder {
             account_id: account.account_id,
@@ -92,7 +91,7 @@ impl Tokens {
             .header(AUTHORIZATION, authorization)
             .form(&[("grant_type", "client_credentials")]);
         let (answer, log) = http.send(request).await.classify(Safety::Repeatable, refusal::refusal);
-        let response = match http::success::<()>(answer) {
+        let response = match answer.success::<()>() {
             Ok(response) => response,
             Err(Answer::Refused { status, code, reason }) => {
                 let reason = format!("no access token was given: {reason}");
@@ -117,23 +116,4 @@ impl Tokens {
             }
         }
     }
-}
-
-/// The header that carries a token, when it can stand in one.
-pub fn bearer(token: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok().filter(|_| !token.is_empty())?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-fn basic(client_id: &str, client_secret: &str) -> Option<HeaderValue> {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-    if client_id.is_empty() || client_secret.is_empty() {
-        return None;
-    }
-    let pair = STANDARD.encode(format!("{client_id}:{client_secret}"));
-    let mut value = HeaderValue::from_str(&format!("Basic {pair}")).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

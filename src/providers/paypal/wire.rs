@@ -2,7 +2,6 @@
 //! means for a dispute is decided in `record`. Source: paypal/paypal-rest-api-specifications,
 //! `customer_disputes_v1.json` 1.10 (schemas named below) and `notifications_webhooks_v1.json`.
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::providers::http::is_plain_ref;
@@ -134,19 +133,7 @@ pub struct FailureDetail {
     pub description: Option<String>,
 }
 
-/// An RFC 3339 instant between the years 2000 and 2200, cut to the microseconds that are kept.
-pub fn instant(text: &str) -> Option<DateTime<Utc>> {
-    use chrono::SubsecRound;
-    let at = DateTime::parse_from_rfc3339(text).ok()?.to_utc().trunc_subsecs(6);
-    (946_684_800..7_258_118_400).contains(&at.timestamp()).then_some(at)
-}
-
 /// An id as PayPal gives them: letters, digits and hyphens.
 pub fn is_dispute_ref(id: &str) -> bool {
     is_plain_ref(id) && !id.contains('_')
-}
-
-/// Text by others, safe to store and to show: no control characters, at most 200 characters.
-pub fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::grpc_code;
 use crate::providers::CallLog;
 use crate::providers::http::{BODY_BYTES_MAX, TimeOuts, install_crypto, parse_http_date};
+use crate::providers::shared::plausible;
 
 /// Idle connections are asked for a sign of life this often, while calls are under way.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(20);
@@ -171,8 +172,8 @@ fn whole(answer: Response<Bytes>, sent_at: DateTime<Utc>) -> Result<Answered, Fa
     if header("grpc-status") != Some("0") {
         return Err(Failure::Lost("the answer ended before its status".to_owned()));
     }
-    let date = header("date").and_then(parse_http_date);
-    let as_of = date.filter(|d| (946_684_800..7_258_118_400).contains(&d.timestamp())).unwrap_or(sent_at);
+    let date = header("date").and_then(parse_http_date).and_then(plausible::possible);
+    let as_of = date.unwrap_or(sent_at);
     Ok(Answered { message: answer.into_inner(), as_of })
 }
 

@@ -15,6 +15,7 @@ use crate::dispute::{
     Category, Currency, Event, Money, News, Reason, RespondBy, Snapshot, Source, Stage, Status,
 };
 use crate::providers::http::is_plain_ref;
+use crate::providers::shared::plausible;
 use crate::providers::{Kept, Reading};
 
 /// Where a Get is known to tell the truth, it is asked for what a webhook's answer lacks.
@@ -165,8 +166,5 @@ fn currency(number: i32) -> Option<Currency> {
 }
 
 fn instant(seconds: i64) -> Result<DateTime<Utc>, String> {
-    let sane = (946_684_800..7_258_118_400).contains(&seconds);
-    DateTime::from_timestamp(seconds, 0)
-        .filter(|_| sane)
-        .ok_or_else(|| format!("{seconds} is no time of a dispute"))
+    plausible::unix_instant(seconds).ok_or_else(|| format!("{seconds} is no time of a dispute"))
 }

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::capability::CAPABILITIES;
 use crate::dispute::Money;
-use crate::evidence::{Field, FieldKind, Packet};
+use crate::evidence::{Field, Packet};
 use crate::providers::http::is_plain_ref;
+use crate::providers::shared::outgoing::misplaced;
 
 /// Characters.
 const SUMMARY_LENGTH_MAX: usize = 1000;
@@ -153,14 +154,6 @@ pub fn lint(packet: &Packet, submit: bool) -> Vec<String> {
     found.extend(misplaced(packet));
     found.extend(packet.amount.and_then(|amount| lint_amount(&amount)));
     found
-}
-
-fn misplaced(packet: &Packet) -> impl Iterator<Item = String> {
-    let in_text = packet.text.keys().filter(|f| f.kind() == FieldKind::File);
-    let in_files = packet.files.keys().filter(|f| f.kind() == FieldKind::Text);
-    in_text
-        .map(|field| format!("`{field}` takes files, and the packet has words for it"))
-        .chain(in_files.map(|field| format!("`{field}` takes words, and the packet has files for it")))
 }
 
 /// Whether it exceeds the dispute's amount only the provider can tell here: the packet does not know it.

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use super::{reason, wire};
 use crate::dispute::{Currency, Event, Money, News, RespondBy, Snapshot, Source, Stage, Status};
 use crate::providers::http::is_plain_ref;
+use crate::providers::shared::plausible::{AMOUNT_MINOR_MAX, clean, unix_instant};
 use crate::providers::{Kept, Reading, json};
 
 /// What was found, and where.
@@ -66,7 +67,7 @@ fn read_webhook(body: &[u8]) -> Result<Reading, Puzzle> {
     }
     let name = envelope.event.filter(|n| !n.is_empty()).ok_or("`event` is missing")?;
     let Some(happening) = Happening::parse(&name) else {
-        let name = wire::clean(&name);
+        let name = clean(&name);
         // A dispute event that we do not know must not be passed over as somebody else's.
         return match name.contains("dispute") || name.contains("chargeback") {
             true => Err(format!("`event` is `{name}`, which is not known")),
@@ -149,7 +150,7 @@ fn status(word: &str) -> Result<Status, Puzzle> {
         // An accepted dispute is `lost` too; the provider does not tell them apart.
         "lost" => Ok(Status::Lost),
         "closed" => Ok(Status::Closed),
-        _ => Err(format!("`status` is `{}`, which is not known", wire::clean(word))),
+        _ => Err(format!("`status` is `{}`, which is not known", clean(word))),
     }
 }
 
@@ -162,12 +163,12 @@ fn stage(word: &str) -> Result<Stage, Puzzle> {
         "chargeback" => Ok(Stage::Chargeback),
         "pre_arbitration" => Ok(Stage::PreArbitration),
         "arbitration" => Ok(Stage::Arbitration),
-        _ => Err(format!("`phase` is `{}`, which is not known", wire::clean(word))),
+        _ => Err(format!("`phase` is `{}`, which is not known", clean(word))),
     }
 }
 
 fn amount(dispute: &wire::Dispute) -> Result<Money, Puzzle> {
-    if !(0..=wire::AMOUNT_MINOR_MAX).contains(&dispute.amount) {
+    if !(0..=AMOUNT_MINOR_MAX).contains(&dispute.amount) {
         return Err(format!("`amount` is {}: minor units from 0 to 10^15 are expected", dispute.amount));
     }
     let currency = Currency::parse(&dispute.currency).map_err(|e| format!("`currency`: {e}"))?;
@@ -184,7 +185,7 @@ fn respond_by(unix_s: Option<i64>) -> Result<RespondBy, Puzzle> {
 }
 
 fn instant(field: &str, unix_s: i64) -> Result<DateTime<Utc>, Puzzle> {
-    wire::instant(unix_s).ok_or_else(|| {
+    unix_instant(unix_s).ok_or_else(|| {
         format!("`{field}` is {unix_s}: unix seconds between the years 2000 and 2200 are expected")
     })
 }
@@ -193,7 +194,7 @@ fn instant(field: &str, unix_s: i64) -> Result<DateTime<Utc>, Puzzle> {
 fn reference(field: &str, prefix: &str, id: &str) -> Result<String, Puzzle> {
     match id.len() > prefix.len() && id.starts_with(prefix) && is_plain_ref(id) {
         true => Ok(id.to_owned()),
-        false => Err(format!("`{field}` is `{}`, expected `{prefix}…`", wire::clean(id))),
+        false => Err(format!("`{field}` is `{}`, expected `{prefix}…`", clean(id))),
     }
 }
 
@@ -211,7 +212,7 @@ fn refunded(payment: &wire::Payment) -> Result<bool, Puzzle> {
 /// The e-mail address, else the telephone number. Shops that ask for neither send Razorpay's own address,
 /// which would make one customer of many.
 fn customer(payment: &wire::Payment) -> Option<String> {
-    let email = payment.email.as_deref().map(|e| wire::clean(e.trim()).to_lowercase());
+    let email = payment.email.as_deref().map(|e| clean(e.trim()).to_lowercase());
     let told = email.filter(|e| e.contains('@') && e != "void@razorpay.com");
     told.or_else(|| {
         let digits: String =
@@ -221,5 +222,5 @@ fn customer(payment: &wire::Payment) -> Option<String> {
 }
 
 fn shown(word: Option<&str>) -> String {
-    wire::clean(word.unwrap_or_default())
+    clean(word.unwrap_or_default())
 }

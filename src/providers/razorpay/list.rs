@@ -3,14 +3,14 @@
 //! on pagination in general (razorpay/markdown-docs, `api/understand.md`); that the list honours them, or
 //! which order it has, is stated nowhere, so the paging is built to lose nothing if it does not.
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::Method;
 
-use super::api::{Api, record, then, unread};
-use super::wire;
-use crate::dispute::Source;
+use super::api::Api;
+use super::{event, wire};
 use crate::providers::http::{self, Response, Safety};
+use crate::providers::shared::answered::{listed, unread};
+use crate::providers::shared::walk::Cursor;
 use crate::providers::{Account, Answer, CallLog, Page};
 
 /// The largest page documented for any of Razorpay's lists.
@@ -19,48 +19,21 @@ const COUNT: usize = 100;
 /// that the server caps lower than we asked.
 const COUNT_DEFAULT: usize = 10;
 
-/// Where the next page starts. `to` stays what it was on the first page: what is created meanwhile stays out
-/// of this walk and moves no row past the cursor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Cursor {
-    to_unix_s: i64,
-    skip: usize,
-    /// The first id of the page before: seeing it again means that `skip` is not honoured.
-    first: String,
-}
-
-impl Cursor {
-    fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, '.');
-        let to_unix_s = parts.next()?.parse().ok()?;
-        let skip = parts.next()?.parse().ok()?;
-        Some(Self { to_unix_s, skip, first: parts.next()?.to_owned() })
-    }
-
-    fn print(&self) -> String {
-        format!("{}.{}.{}", self.to_unix_s, self.skip, self.first)
-    }
-}
-
 pub async fn created_since(
     api: &Api,
     account: &Account,
     since: DateTime<Utc>,
     cursor: Option<String>,
 ) -> (Answer<Page>, Vec<CallLog>) {
-    let cursor = match cursor.as_deref().map(Cursor::parse) {
-        None => Cursor { to_unix_s: api.now().timestamp() + 1, skip: 0, first: String::new() },
-        Some(Some(cursor)) => cursor,
-        Some(None) => {
-            let reason = "the cursor is not one that an earlier page returned".to_owned();
-            return (Answer::Refused { status: 0, code: Some("bad_cursor".to_owned()), reason }, Vec::new());
-        }
+    let cursor = match Cursor::at(cursor.as_deref(), api.now().timestamp() + 1) {
+        Ok(cursor) => cursor,
+        Err(refused) => return refused,
     };
     // Whether the bounds are inclusive is not stated: one second on either side is cheap.
     let from = since.timestamp() - 1;
-    let path = format!("/v1/disputes?from={from}&to={}&count={COUNT}&skip={}", cursor.to_unix_s, cursor.skip);
+    let path = format!("/v1/disputes?from={from}&to={}&count={COUNT}&skip={}", cursor.to, cursor.skip);
     let (answer, log) = api.call(account, Method::GET, &path, Safety::Repeatable, |r| r).await;
-    (then(answer, |response| page(&response, from, &cursor)), log)
+    (answer.and_then(|response| page(&response, from, &cursor)), log)
 }
 
 fn page(response: &Response, from: i64, cursor: &Cursor) -> Answer<Page> {
@@ -68,30 +41,25 @@ fn page(response: &Response, from: i64, cursor: &Cursor) -> Answer<Page> {
         Ok(collection) => collection,
         Err(e) => return http::uncertain(Safety::Repeatable, unread(response.status, &e)),
     };
-    let of = |item: &&serde_json::value::RawValue| {
-        record(&Bytes::copy_from_slice(item.get().as_bytes()), Source::Poll, response.as_of)
-    };
-    let records = collection.items.iter().map(of).collect();
-    let listed: Vec<Option<wire::Listed>> =
+    let records = listed(collection.items.iter().copied(), response.as_of, event::events);
+    let rows: Vec<Option<wire::Listed>> =
         collection.items.iter().map(|item| serde_json::from_str(item.get()).ok()).collect();
-    match next(&listed, from, cursor) {
+    match next(&rows, from, cursor) {
         Ok(next) => Answer::Receipt(Page { records, next: next.map(|c| c.print()) }),
         Err(why) => http::uncertain(Safety::Repeatable, why),
     }
 }
 
-fn next(listed: &[Option<wire::Listed>], from: i64, cursor: &Cursor) -> Result<Option<Cursor>, String> {
+fn next(rows: &[Option<wire::Listed>], from: i64, cursor: &Cursor) -> Result<Option<Cursor>, String> {
     let id = |item: &Option<wire::Listed>| item.as_ref().and_then(|l| l.id.clone()).unwrap_or_default();
-    let first = listed.first().map(id).unwrap_or_default();
-    if cursor.skip > 0 && !first.is_empty() && first == cursor.first {
-        return Err(format!("the page after `skip={}` starts with {first} again", cursor.skip));
-    }
+    let first = rows.first().map(id).unwrap_or_default();
+    cursor.must_move(&first)?;
     let before = |item: &Option<wire::Listed>| {
         item.as_ref().and_then(|l| l.created_at).is_some_and(|created| created < from)
     };
     // A page wholly older than asked for: `from` is not honoured, and the walk has left the window.
-    if listed.len() < COUNT_DEFAULT || listed.iter().all(before) {
+    if rows.len() < COUNT_DEFAULT || rows.iter().all(before) {
         return Ok(None);
     }
-    Ok(Some(Cursor { to_unix_s: cursor.to_unix_s, skip: cursor.skip + listed.len(), first }))
+    Ok(Some(Cursor { to: cursor.to, skip: cursor.skip + rows.len(), first }))
 }

@@ -3,12 +3,13 @@
 
 use super::wire;
 use crate::dispute::{Category, Reason, reason_code};
+use crate::providers::shared::plausible::clean;
 
 /// `method` is how the payment was made, where the news says so.
 pub fn reason(dispute: &wire::Dispute, method: Option<&str>) -> Reason {
     let expanded = dispute.reason.as_ref();
     let told = dispute.reason_code.as_deref().or(expanded.and_then(|r| r.code.as_deref()));
-    let provider_reason = wire::clean(told.unwrap_or_default().trim());
+    let provider_reason = clean(told.unwrap_or_default().trim());
     let told_network = expanded.and_then(|r| r.network.as_deref()).or(method.filter(|m| *m == "upi"));
     let network = match told_network.map(str::trim).filter(|n| !n.is_empty()) {
         None => Network::Unstated,
@@ -21,7 +22,7 @@ pub fn reason(dispute: &wire::Dispute, method: Option<&str>) -> Reason {
     let category = own_code(&provider_reason).or(by_code).or_else(|| old_word(&provider_reason));
     Reason {
         category: category.unwrap_or(Category::Unknown),
-        network_code: network_code.map(|code| wire::clean(code).to_ascii_uppercase()),
+        network_code: network_code.map(|code| clean(code).to_ascii_uppercase()),
         network: network.name(&provider_reason),
         provider_reason,
     }
@@ -46,7 +47,7 @@ impl Network<'_> {
     fn name(&self, code: &str) -> Option<String> {
         match self {
             Network::Known(network) => Some((*network).to_owned()),
-            Network::Foreign(word) => Some(wire::clean(word).to_lowercase()),
+            Network::Foreign(word) => Some(clean(word).to_lowercase()),
             Network::Unstated => reason_code::network_of(code).map(str::to_owned),
         }
     }

@@ -4,6 +4,7 @@
 
 use super::wire;
 use crate::providers::http::Response;
+use crate::providers::shared::plausible::clean;
 
 /// What stands before the status in a refusal because of it.
 const NOT_IN_STATUS: &str = "not allowed when dispute is in ";
@@ -30,10 +31,10 @@ pub fn refusal(response: &Response) -> (Option<String>, String) {
         return (detail.code, unreadable(response));
     }
     let reason = match detail.field.filter(|f| !f.is_empty()) {
-        Some(field) => format!("{} (field `{}`)", wire::clean(&words), wire::clean(&field)),
-        None => wire::clean(&words),
+        Some(field) => format!("{} (field `{}`)", clean(&words), clean(&field)),
+        None => clean(&words),
     };
-    (code_in(&words).or(detail.code.map(|c| wire::clean(&c))), reason)
+    (code_in(&words).or(detail.code.map(|c| clean(&c))), reason)
 }
 
 fn code_in(description: &str) -> Option<String> {
@@ -47,7 +48,7 @@ fn code_in(description: &str) -> Option<String> {
 
 fn unreadable(response: &Response) -> String {
     let start = String::from_utf8_lossy(&response.body[..response.body.len().min(120)]);
-    match wire::clean(start.trim()) {
+    match clean(start.trim()) {
         empty if empty.is_empty() => "Razorpay gave no reason".to_owned(),
         start => format!("the answer is none of Razorpay's error shapes: {start}"),
     }

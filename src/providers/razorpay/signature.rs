@@ -7,51 +7,32 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
-use super::wire;
+use crate::providers::shared::plausible::unix_instant;
+use crate::providers::shared::signed;
 use crate::providers::{Account, Delivery, Refusal, Verified, json};
 
 const SIGNATURE: &str = "x-razorpay-signature";
 const EVENT_ID: &str = "x-razorpay-event-id";
-/// An event id longer than this is none: the dedupe key has at most 200 bytes.
-const EVENT_ID_BYTES_MAX: usize = 128;
 /// Only bodies up to this size are examined for a hint: a refusal must stay cheap. Real ones have 2–4 kB.
 const HINT_BYTES_MAX: usize = 8 << 10;
 /// A re-spaced body that grows past this is given up: many commas would make much of little.
 const RESPACED_BYTES_MAX: usize = 16 << 10;
 
 pub fn verify(delivery: Delivery, account: &Account) -> Result<Verified, Refusal> {
-    // An empty secret is a key that everybody knows.
-    let secrets: Vec<&SecretString> =
-        account.webhook_secrets.iter().filter(|s| !s.expose_secret().is_empty()).collect();
-    if secrets.is_empty() {
-        return Err(Refusal::NoSecret);
-    }
-    let signature = parse_signature(delivery.single_header(SIGNATURE)?)?;
+    let secrets = signed::secrets(account)?;
+    let signature = signed::lower_hex_digits(SIGNATURE, delivery.single_header(SIGNATURE)?)?;
     let matches = |secret: &&SecretString| is_signed(secret.expose_secret(), &delivery.body, &signature);
     if !secrets.iter().any(matches) {
         let hint = hint(&secrets, &delivery.body, &signature).to_owned();
         return Err(Refusal::SignatureMismatch { header: SIGNATURE, secrets: secrets.len(), hint });
     }
-    let dedupe_key = dedupe_key(&delivery);
+    // The id is not signed.
+    let event_id = delivery.single_header(EVENT_ID).ok();
+    let dedupe_key = signed::key_by_id_and_body(event_id, &delivery.body);
     let claimed_at = claimed_at(&delivery.body);
     Ok(Verified::new(account, dedupe_key, claimed_at, delivery))
-}
-
-/// Upper-case digits are refused: Razorpay sends lower case, and its own SDKs compare texts.
-fn parse_signature(value: &str) -> Result<[u8; 32], Refusal> {
-    let malformed = |why: String| Refusal::HeaderMalformed { header: SIGNATURE, why };
-    if value.len() != 64 {
-        return Err(malformed(format!("expected 64 hex digits, found {} bytes", value.len())));
-    }
-    if value.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Err(malformed("expected lower-case hex digits, found upper case".to_owned()));
-    }
-    let mut signature = [0; 32];
-    hex::decode_to_slice(value, &mut signature)
-        .map_err(|_| malformed("expected 64 hex digits, found other characters".to_owned()))?;
-    Ok(signature)
 }
 
 fn is_signed(secret: &str, body: &[u8], signature: &[u8; 32]) -> bool {
@@ -60,26 +41,13 @@ fn is_signed(secret: &str, body: &[u8], signature: &[u8; 32]) -> bool {
     mac.verify_slice(signature).is_ok()
 }
 
-/// `<event id>:<16 hex digits of the body's SHA-256>`, or `sha256:<hex>` without a usable event id. The id is
-/// not signed: keyed by it alone, somebody who holds one genuine signed body could send it under the id of an
-/// event to come, and the real one would be dropped as a duplicate of it.
-fn dedupe_key(delivery: &Delivery) -> String {
-    let digest = hex::encode(Sha256::digest(&delivery.body));
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    let usable = |id: &&str| !id.is_empty() && id.len() <= EVENT_ID_BYTES_MAX && id.bytes().all(plain);
-    match delivery.single_header(EVENT_ID).ok().filter(usable) {
-        Some(id) => format!("{id}:{}", &digest[..16]),
-        None => format!("sha256:{digest}"),
-    }
-}
-
 fn claimed_at(body: &[u8]) -> Option<DateTime<Utc>> {
     #[derive(Deserialize)]
     struct Clock {
         created_at: i64,
     }
     let clock: Clock = json::read(body, "the body").ok()?;
-    wire::instant(clock.created_at)
+    unix_instant(clock.created_at)
 }
 
 /// What is most likely wrong, for the operator: each guess is tried, not assumed.

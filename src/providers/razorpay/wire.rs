@@ -1,18 +1,12 @@
-//! The shapes of Razorpay's JSON, private to this folder, and the plain checks on single values. What a
-//! value means for a dispute is decided in `event`. Sources: razorpay/markdown-docs, `webhooks/disputes.md`
-//! and `api/disputes/`; where its samples differ from its tables, both are taken.
+//! The shapes of Razorpay's JSON, private to this folder. What a value means for a dispute is decided in `event`.
+//! Sources: razorpay/markdown-docs, `webhooks/disputes.md` and `api/disputes/`; where its samples differ from its
+//! tables, both are taken.
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::providers::json::{needed_object, object, object_or_empty_list};
-
-/// 2000-01-01 and 2200-01-01, unix seconds. An instant outside is a mistake, not a deadline.
-const INSTANTS: std::ops::Range<i64> = 946_684_800..7_258_118_400;
-/// Minor units. More than this is a mistake, not an amount.
-pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
 
 #[derive(Debug, Deserialize)]
 pub struct Envelope<'a> {
@@ -172,14 +166,4 @@ pub struct FailureDetail {
     pub code: Option<String>,
     pub description: Option<String>,
     pub field: Option<String>,
-}
-
-/// Unix seconds as an instant, when they are a plausible one.
-pub fn instant(unix_s: i64) -> Option<DateTime<Utc>> {
-    INSTANTS.contains(&unix_s).then(|| DateTime::from_timestamp(unix_s, 0)).flatten()
-}
-
-/// Text by others, safe to store and to show: no control characters, at most 200 characters.
-pub fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

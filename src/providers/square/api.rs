@@ -2,18 +2,17 @@
 //! harmless, then a look at what is held, and then the submission, which has no key and cannot be taken back.
 //! Whatever fails before that one has sent nothing.
 
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::AUTHORIZATION;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
 use super::{event, evidence, held, refusal, wire};
-use crate::dispute::{Source, Status};
 use crate::evidence::{Document, Sending};
 use crate::providers::http::{self, Http, Response, Safety};
-use crate::providers::{Account, Answer, CallLog, Kept, Reading, Record};
+use crate::providers::shared::answered::{Asked, unread};
+use crate::providers::shared::outgoing;
+use crate::providers::{Account, Answer, CallLog, Record};
 
 type Called<T> = (Answer<T>, Vec<CallLog>);
 
@@ -38,7 +37,7 @@ impl Api {
         }
         let path = format!("/v2/disputes/{dispute_ref}");
         let (answer, log) = self.call(account, Method::GET, &path, Safety::Repeatable, |r| r).await;
-        (read(answer, Source::ReadBack, dispute_ref, Safety::Repeatable, |_| true), log)
+        (record(answer, Asked::to_show(dispute_ref, event::events)), log)
     }
 
     pub async fn accept(&self, account: &Account, dispute_ref: &str) -> Called<Record> {
@@ -102,7 +101,7 @@ impl Api {
         let path = format!("/v2/disputes/{dispute_ref}/{what}");
         let safety = Safety::Irreversible;
         let (answer, log) = self.call(account, Method::POST, &path, safety, |r| r).await;
-        (read(answer, Source::Receipt, dispute_ref, safety, has_moved), log)
+        (record(answer, Asked::to_change(dispute_ref, safety, event::events)), log)
     }
 
     pub async fn call(
@@ -113,10 +112,8 @@ impl Api {
         safety: Safety,
         body: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Called<Response> {
-        let Some(authorization) = authorization(account) else {
-            let reason = "the account lacks a usable `access_token`: configure it".to_owned();
-            let code = Some("credentials_missing".to_owned());
-            return (Answer::Refused { status: 0, code, reason }, Vec::new());
+        let Some(authorization) = outgoing::bearer(account.credentials.get("access_token")) else {
+            return (outgoing::unauthorized("a usable `access_token`: configure it"), Vec::new());
         };
         let base_url = account.base_url.as_deref().unwrap_or(&self.base_url);
         let request = self.http.request(method, &format!("{base_url}{path_and_query}"));
@@ -124,17 +121,6 @@ impl Api {
         let (answer, log) = self.http.send(body(request)).await.classify(safety, refusal::refusal);
         (answer, vec![log])
     }
-}
-
-/// `None` when there is no token, or when it cannot stand in a header.
-fn authorization(account: &Account) -> Option<HeaderValue> {
-    let token = account.credentials.get("access_token");
-    if token.is_empty() {
-        return None;
-    }
-    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 /// `None` when the media type is none.
@@ -152,81 +138,26 @@ fn form(dispute_ref: &str, document: &Document) -> Option<Form> {
 
 /// The id of a piece that is Square's now.
 fn piece(answer: Answer<Response>) -> Result<String, Answer<Record>> {
-    let response = http::success(answer)?;
+    let response = answer.success()?;
     let given: wire::Given = serde_json::from_slice(&response.body)
         .map_err(|e| http::uncertain(Safety::Repeatable, unread(response.status, &e)))?;
     let unnamed = || http::uncertain(Safety::Repeatable, "the evidence was given no id".to_owned());
     given.evidence.into_id().ok_or_else(unnamed)
 }
 
-/// What an accept or a submission must have done: the record no longer asks.
-fn has_moved(status: Status) -> bool {
-    status != Status::NeedsResponse
-}
-
-/// The record in an answer: of this dispute, understood, and in a state that the call leads to.
-fn read(
-    answer: Answer<Response>,
-    source: Source,
-    dispute_ref: &str,
-    safety: Safety,
-    expected: impl Fn(Status) -> bool,
-) -> Answer<Record> {
-    then(answer, |response| {
+/// The record in an answer, which stands under `dispute`.
+fn record(answer: Answer<Response>, asked: Asked<'_>) -> Answer<Record> {
+    answer.and_then(|response| {
         let answered = serde_json::from_slice::<wire::Answered<'_>>(&response.body);
-        let dispute = match answered {
-            Ok(answered) => answered.dispute,
-            Err(e) => return http::uncertain(safety, unread(response.status, &e)),
-        };
-        let Some(dispute) = dispute else {
-            return http::uncertain(safety, format!("answered HTTP {} without a dispute", response.status));
-        };
-        let body = response.body.slice_ref(dispute.get().as_bytes());
-        let record = record(&body, source, response.as_of);
-        let events = match &record.reading {
-            Reading::Events(events) => events,
-            Reading::Unrecognised { what } => {
-                return http::uncertain(safety, format!("answered HTTP {}, and {what}", response.status));
+        match answered.map(|answered| answered.dispute) {
+            Ok(Some(dispute)) => {
+                let body = response.body.slice_ref(dispute.get().as_bytes());
+                asked.record_in(&body, response.status, response.as_of)
             }
-            Reading::Partly { .. }
-            | Reading::FetchFirst { .. }
-            | Reading::Acknowledged { .. }
-            | Reading::NotOurs { .. } => {
-                return http::uncertain(safety, "the answer holds no record".to_owned());
+            Ok(None) => {
+                http::uncertain(asked.safety, format!("answered HTTP {} without a dispute", response.status))
             }
-        };
-        let Some(snapshot) = events.first().and_then(|e| e.snapshot()) else {
-            return http::uncertain(safety, "the answer holds no dispute".to_owned());
-        };
-        if snapshot.dispute_ref != dispute_ref {
-            let why = format!("asked about {dispute_ref}, and the answer is about {}", snapshot.dispute_ref);
-            return http::uncertain(safety, why);
-        }
-        match expected(snapshot.status) {
-            true => Answer::Receipt(record),
-            false => {
-                let word = &snapshot.provider_status;
-                let why = format!("answered HTTP {}, and the record still says `{word}`", response.status);
-                http::uncertain(safety, why)
-            }
+            Err(e) => http::uncertain(asked.safety, unread(response.status, &e)),
         }
     })
-}
-
-/// A bare dispute as the API gave it.
-pub fn record(body: &Bytes, source: Source, as_of: DateTime<Utc>) -> Record {
-    let reading = event::events(&Kept { source, body, as_of });
-    Record { reading, raw: body.clone(), as_of }
-}
-
-/// Goes on with a success; every other answer stays what it is.
-pub fn then<T>(answer: Answer<Response>, next: impl FnOnce(Response) -> Answer<T>) -> Answer<T> {
-    match http::success(answer) {
-        Ok(response) => next(response),
-        Err(other) => other,
-    }
-}
-
-pub fn unread(status: u16, error: &serde_json::Error) -> String {
-    format!("answered HTTP {status}, and the body is not what was expected: {error}")
 }

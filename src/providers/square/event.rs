@@ -9,6 +9,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use super::{reason, wire};
 use crate::dispute::{Currency, Event, Money, News, RespondBy, Snapshot, Source, Stage, Status};
 use crate::providers::http::is_plain_ref;
+use crate::providers::shared::plausible::{self, AMOUNT_MINOR_MAX, clean};
 use crate::providers::{Kept, Reading, json};
 
 /// What was found, and where.
@@ -46,7 +47,7 @@ fn read_webhook(body: &[u8]) -> Result<Reading, Puzzle> {
         return Err("`merchant_id` or `event_id` is missing: this is none of Square's envelopes".to_owned());
     }
     if !is_about_disputes(&name) {
-        let name = wire::clean(&name);
+        let name = clean(&name);
         // A dispute event that we do not know must not be passed over as somebody else's.
         return match name.to_lowercase().contains("dispute") || !name.contains('.') {
             true => Err(format!("`type` is `{name}`, which is not known")),
@@ -118,12 +119,12 @@ fn standing(word: &str) -> Result<(Stage, Status), Puzzle> {
         "WON" => Ok((Stage::Chargeback, Status::Won)),
         "LOST" => Ok((Stage::Chargeback, Status::Lost)),
         "ACCEPTED" => Ok((Stage::Chargeback, Status::Accepted)),
-        _ => Err(format!("`state` is `{}`, which is not known", wire::clean(word))),
+        _ => Err(format!("`state` is `{}`, which is not known", clean(word))),
     }
 }
 
 fn amount(told: &wire::Money) -> Result<Money, Puzzle> {
-    if !(0..=wire::AMOUNT_MINOR_MAX).contains(&told.amount) {
+    if !(0..=AMOUNT_MINOR_MAX).contains(&told.amount) {
         return Err(format!("`amount` is {}: minor units from 0 to 10^15 are expected", told.amount));
     }
     let currency = Currency::parse(&told.currency).map_err(|e| format!("`currency`: {e}"))?;
@@ -139,8 +140,8 @@ fn respond_by(told: Option<&str>) -> Result<RespondBy, Puzzle> {
 }
 
 fn instant(field: &str, told: &str) -> Result<DateTime<Utc>, Puzzle> {
-    wire::instant(told).ok_or_else(|| {
-        let told = wire::clean(told);
+    plausible::instant(told).ok_or_else(|| {
+        let told = clean(told);
         format!("`{field}` is `{told}`: a time with its zone between the years 2000 and 2200 is expected")
     })
 }
@@ -149,6 +150,6 @@ fn instant(field: &str, told: &str) -> Result<DateTime<Utc>, Puzzle> {
 fn reference(field: &str, id: &str) -> Result<String, Puzzle> {
     match is_plain_ref(id) {
         true => Ok(id.to_owned()),
-        false => Err(format!("`{field}` is `{}`, which is no id", wire::clean(id))),
+        false => Err(format!("`{field}` is `{}`, which is no id", clean(id))),
     }
 }

@@ -4,7 +4,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::evidence::{Document, Field, FieldKind, FileRef, Packet};
+use crate::evidence::{Document, Field, FileRef, Packet};
+use crate::providers::shared::outgoing::misplaced;
 
 /// Characters of one piece.
 const TEXT_LENGTH_MAX: usize = 500;
@@ -98,10 +99,7 @@ pub fn lint(packet: &Packet) -> Vec<String> {
             format!("`{field}` holds `{name}`, which is not a file of ours: Square is given the file itself")
         }));
     }
-    let in_text = packet.text.keys().filter(|f| f.kind() == FieldKind::File);
-    let in_files = packet.files.keys().filter(|f| f.kind() == FieldKind::Text);
-    found.extend(in_text.map(|field| format!("`{field}` takes files, and the packet has words for it")));
-    found.extend(in_files.map(|field| format!("`{field}` takes words, and the packet has files for it")));
+    found.extend(misplaced(packet));
     if let Some(amount) = packet.amount {
         found.push(format!("{amount} are contested, and Square takes a defence of the whole amount only"));
     }

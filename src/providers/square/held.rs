@@ -5,9 +5,11 @@
 
 use reqwest::Method;
 
-use super::api::{Api, unread};
+use super::api::Api;
 use super::wire;
 use crate::providers::http::{self, Safety};
+use crate::providers::shared::answered::unread;
+use crate::providers::shared::plausible::clean;
 use crate::providers::{Account, Answer, CallLog, Record};
 
 /// Pages of pieces, more than any dispute has.
@@ -25,7 +27,7 @@ pub async fn hold_only(
     for after_taking_away in [false, true] {
         let held = held(api, account, dispute_ref, logs).await?;
         if let Some(missing) = given.iter().find(|id| !held.contains(id)) {
-            return Err(not_yet(format!("`{}` was given and is not shown", wire::clean(missing))));
+            return Err(not_yet(format!("`{}` was given and is not shown", clean(missing))));
         }
         let beside: Vec<String> =
             held.into_iter().filter(|id| !given.contains(id) && !fixed.contains(id)).collect();
@@ -58,7 +60,7 @@ async fn held(
         let path = format!("/v2/disputes/{dispute_ref}/evidence{query}");
         let (answer, log) = api.call(account, Method::GET, &path, Safety::Repeatable, |r| r).await;
         logs.extend(log);
-        let response = http::success(answer)?;
+        let response = answer.success()?;
         let page: wire::Held =
             serde_json::from_slice(&response.body).map_err(|e| not_yet(unread(response.status, &e)))?;
         for piece in page.evidence {
@@ -88,7 +90,7 @@ async fn take_away(
         Answer::Refused { status: 404, .. } => Ok(true),
         Answer::Refused { status: 400 | 409 | 422, .. } => Ok(false),
         Answer::Receipt(_) | Answer::Retry { .. } | Answer::Refused { .. } | Answer::Unknown { .. } => {
-            http::success(answer).map(|_| true)
+            answer.success().map(|_| true)
         }
     }
 }

@@ -2,14 +2,14 @@
 //! time and no order is stated, so every page is walked through, and what has not been updated since is passed
 //! over.
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::Method;
 
-use super::api::{Api, record, then, unread};
-use super::wire;
-use crate::dispute::Source;
+use super::api::Api;
+use super::{event, wire};
 use crate::providers::http::{self, Response, Safety};
+use crate::providers::shared::answered::{listed, unread};
+use crate::providers::shared::plausible::instant;
 use crate::providers::{Account, Answer, CallLog, Page};
 
 /// Longest cursor that is sent back, bytes.
@@ -32,7 +32,7 @@ pub async fn changed_since(
     };
     let path = format!("/v2/disputes{query}");
     let (answer, log) = api.call(account, Method::GET, &path, Safety::Repeatable, |r| r).await;
-    (then(answer, |response| page(&response, since, cursor.as_deref())), log)
+    (answer.and_then(|response| page(&response, since, cursor.as_deref())), log)
 }
 
 fn page(response: &Response, since: DateTime<Utc>, asked: Option<&str>) -> Answer<Page> {
@@ -46,13 +46,10 @@ fn page(response: &Response, since: DateTime<Utc>, asked: Option<&str>) -> Answe
         return http::uncertain(Safety::Repeatable, why);
     }
     let is_new = |item: &&serde_json::value::RawValue| {
-        let listed = serde_json::from_str::<wire::Listed>(item.get()).ok();
-        let updated_at = listed.and_then(|l| wire::instant(&l.updated_at?));
+        let row = serde_json::from_str::<wire::Listed>(item.get()).ok();
+        let updated_at = row.and_then(|row| instant(&row.updated_at?));
         updated_at.is_none_or(|at| at >= since)
     };
-    let records = paged.disputes.into_iter().filter(is_new);
-    let records = records
-        .map(|item| record(&Bytes::copy_from_slice(item.get().as_bytes()), Source::Poll, response.as_of))
-        .collect();
+    let records = listed(paged.disputes.into_iter().filter(is_new), response.as_of, event::events);
     Answer::Receipt(Page { records, next })
 }

@@ -1,15 +1,15 @@
 //! Why the customer disputes, in Square's nine words. It passes no network code on. A word that is not known is
 //! `Category::Unknown`.
 
-use super::wire;
 use crate::dispute::{Category, Reason, reason_code};
+use crate::providers::shared::plausible::clean;
 
 pub fn reason(word: Option<&str>, card_brand: Option<&str>) -> Reason {
-    let provider_reason = wire::clean(word.unwrap_or_default().trim());
+    let provider_reason = clean(word.unwrap_or_default().trim());
     let brand = card_brand.map(str::trim).filter(|brand| !brand.is_empty());
     let network = brand.map(|brand| match reason_code::canonical_network(brand) {
         Some(known) => known.to_owned(),
-        None => wire::clean(brand).to_lowercase(),
+        None => clean(brand).to_lowercase(),
     });
     Reason { category: category(&provider_reason), network_code: None, network, provider_reason }
 }

@@ -6,26 +6,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
-use super::wire;
+use crate::providers::shared::plausible::instant;
+use crate::providers::shared::signed;
 use crate::providers::{Account, Delivery, Refusal, Verified, json};
 
 const SIGNATURE: &str = "x-square-hmacsha256-signature";
 /// What the account calls the address that Square signs, where ours is not spelled the same.
 pub const NOTIFICATION_URL: &str = "notification_url";
-/// An event id longer than this is none: the dedupe key has at most 200 bytes.
-const EVENT_ID_BYTES_MAX: usize = 128;
 
 pub fn verify(delivery: Delivery, account: &Account) -> Result<Verified, Refusal> {
-    // An empty secret is a key that everybody knows.
-    let secrets: Vec<&SecretString> =
-        account.webhook_secrets.iter().filter(|s| !s.expose_secret().is_empty()).collect();
-    if secrets.is_empty() {
-        return Err(Refusal::NoSecret);
-    }
+    let secrets = signed::secrets(account)?;
     let signature = parse_signature(delivery.single_header(SIGNATURE)?)?;
     let configured = account.credentials.get(NOTIFICATION_URL);
     let url = if configured.is_empty() { delivery.url.as_deref().unwrap_or_default() } else { configured };
@@ -59,17 +53,15 @@ fn is_signed(secret: &str, url: &str, body: &[u8], signature: &[u8; 32]) -> bool
 /// The dedupe key and the event's time. A retry repeats the event's id, and so does the older twin of an event
 /// that is sent under two names.
 fn read_head(body: &[u8]) -> (String, Option<DateTime<Utc>>) {
-    #[derive(Deserialize)]
+    #[derive(Default, Deserialize)]
     struct Head {
         event_id: Option<String>,
         created_at: Option<String>,
     }
-    let by_body = || format!("sha256:{}", hex::encode(Sha256::digest(body)));
-    let Ok(head) = json::read::<Head>(body, "the body") else { return (by_body(), None) };
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    let usable = |id: &String| !id.is_empty() && id.len() <= EVENT_ID_BYTES_MAX && id.bytes().all(plain);
-    let claimed_at = head.created_at.as_deref().and_then(wire::instant);
-    (head.event_id.filter(usable).unwrap_or_else(by_body), claimed_at)
+    let head = json::read::<Head>(body, "the body").unwrap_or_default();
+    let key = signed::key_by_id(head.event_id.as_deref(), body);
+    let claimed_at = head.created_at.as_deref().and_then(instant);
+    (key, claimed_at)
 }
 
 /// What is most likely wrong, for the operator: each guess is tried, not assumed.

@@ -1,17 +1,11 @@
-//! The shapes of Square's JSON, private to this folder, and the plain checks on single values. What a value
-//! means for a dispute is decided in `event`. Source: developer.squareup.com/reference/square, "Disputes", and
-//! the samples of its webhook events (older ones say `reported_date` and `dispute_id` as well).
+//! The shapes of Square's JSON, private to this folder. What a value means for a dispute is decided in `event`. Source:
+//! developer.squareup.com/reference/square, "Disputes", and the samples of its webhook events (older ones say
+//! `reported_date` and `dispute_id` as well).
 
-use chrono::{DateTime, SubsecRound, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::providers::json::{needed_object, object};
-
-/// 2000-01-01 and 2200-01-01, unix seconds. An instant outside is a mistake, not a deadline.
-const INSTANTS: std::ops::Range<i64> = 946_684_800..7_258_118_400;
-/// Minor units. More than this is a mistake, not an amount.
-pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
 
 #[derive(Debug, Deserialize)]
 pub struct Envelope<'a> {
@@ -126,15 +120,4 @@ pub struct FailureDetail {
     pub code: Option<String>,
     pub detail: Option<String>,
     pub field: Option<String>,
-}
-
-/// RFC 3339, cut to microseconds as they are stored, when it is a plausible instant.
-pub fn instant(text: &str) -> Option<DateTime<Utc>> {
-    let at = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc).trunc_subsecs(6);
-    INSTANTS.contains(&at.timestamp()).then_some(at)
-}
-
-/// Text by others, safe to store and to show: no control characters, at most 200 characters.
-pub fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -15,7 +15,7 @@ use super::wire::WireDispute;
 use super::{CAPABILITIES, Stripe};
 use crate::dispute::Source;
 use crate::evidence::Packet;
-use crate::providers::http::{Response, Safety, bad_ref, is_plain_ref, refused_unsent, success, uncertain};
+use crate::providers::http::{Response, Safety, bad_ref, is_plain_ref, refused_unsent, uncertain};
 use crate::providers::{Account, Answer, CallLog, Page, Record, Uploaded};
 
 type Made<T> = (Answer<T>, Vec<CallLog>);
@@ -152,7 +152,7 @@ impl Stripe {
         dispute_ref: &str,
     ) -> (Result<Vec<&'static str>, Answer<Record>>, Vec<CallLog>) {
         let (answer, logs) = self.get(account, &format!("/v1/disputes/{dispute_ref}"), &[]).await;
-        let networks = success(answer).and_then(|response| {
+        let networks = answer.success().and_then(|response| {
             let dispute = serde_json::from_slice::<WireDispute<'_>>(&response.body);
             let dispute = dispute.map_err(|_| uncertain(Safety::Repeatable, unreadable(&response)))?;
             let eligibility =

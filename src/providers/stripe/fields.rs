@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::wire::{Loose, Reference};
 use crate::providers::http::is_plain_ref;
+use crate::providers::shared::plausible;
 
 /// The value, or what is wrong with it and where.
 pub type Understood<T> = Result<T, String>;
@@ -14,8 +15,6 @@ const WORD_CHARS_MAX: usize = 200;
 /// Stripe takes amounts of eight digits, twelve in a few currencies (docs.stripe.com/currencies).
 const AMOUNT_MAX: i64 = 100_000_000_000_000;
 const COUNT_MAX: u32 = 10_000;
-/// 2000-01-01 to 2200-01-01, unix seconds. Anything else is not a dispute's time.
-const INSTANTS: std::ops::Range<i64> = 946_684_800..7_258_118_400;
 
 /// Reads fields of the object found at one place in the body.
 #[derive(Debug, Clone, Copy)]
@@ -97,8 +96,7 @@ impl Fields {
 
     /// Unix seconds between the years 2000 and 2200.
     pub fn instant(&self, field: &str, value: &Loose<'_>) -> Understood<DateTime<Utc>> {
-        let seconds = value.int().filter(|s| INSTANTS.contains(s));
-        match seconds.and_then(|s| DateTime::from_timestamp(s, 0)) {
+        match value.int().and_then(plausible::unix_instant) {
             Some(instant) => Ok(instant),
             None => self.wrong(field, value, "unix seconds between the years 2000 and 2200"),
         }

@@ -11,7 +11,7 @@ use super::event;
 use super::fields::shown;
 use super::wire::{Loose, WireErrorBody, WireList, WireObject};
 use crate::dispute::Source;
-use crate::providers::http::{Exchange, Response, Safety, is_plain_ref, success, uncertain};
+use crate::providers::http::{Exchange, Response, Safety, is_plain_ref, uncertain};
 use crate::providers::{Answer, CallLog, Kept, Page, Record, Uploaded};
 
 /// Waits where Stripe names none: its libraries begin at half a second; a throttled account needs more.
@@ -82,7 +82,7 @@ pub fn unreadable(response: &Response) -> String {
 
 /// Reads the record out of a success. A success that shows another object than was asked for proves nothing.
 pub fn record(answer: Answer<Response>, dispute_ref: &str, source: Source, safety: Safety) -> Answer<Record> {
-    let response = match success(answer) {
+    let response = match answer.success() {
         Ok(response) => response,
         Err(other) => return other,
     };
@@ -120,7 +120,7 @@ impl Listed {
 
 /// Stripe lists newest first; within a page the records are turned round, so that history reads forward.
 pub fn page(answer: Answer<Response>, kind: Listed) -> Answer<Page> {
-    let response = match success(answer) {
+    let response = match answer.success() {
         Ok(response) => response,
         Err(other) => return other,
     };
@@ -150,7 +150,7 @@ pub fn page(answer: Answer<Response>, kind: Listed) -> Answer<Page> {
 }
 
 pub fn uploaded(answer: Answer<Response>) -> Answer<Uploaded> {
-    let response = match success(answer) {
+    let response = match answer.success() {
         Ok(response) => response,
         Err(other) => return other,
     };

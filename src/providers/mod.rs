@@ -60,6 +60,21 @@ use crate::evidence::{Packet, Sending};
 /// A call to a provider: the answer, and what is worth keeping about how it went.
 pub type Call<'a, T> = BoxFuture<'a, (Answer<T>, Vec<CallLog>)>;
 
+/// The dispute that a call is to change, by the provider's own ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    pub dispute_ref: &'a str,
+    /// The payment that it is about, where that is known: some are called with both.
+    pub payment_ref: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Target<'a> {
+    /// Of a payment that is not known.
+    fn from(dispute_ref: &'a str) -> Self {
+        Self { dispute_ref, payment_ref: None }
+    }
+}
+
 /// Required in full, no defaults: what a provider cannot do it says in `capabilities`.
 pub trait Provider: Send + Sync + 'static {
     fn name(&self) -> ProviderName;
@@ -100,14 +115,14 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Concedes. Irreversible. An answer that holds no record is `Reading::Acknowledged`. `key` is the idempotency
     /// key, stable per intent, for providers that take one.
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record>;
+    fn accept<'a>(&'a self, account: &'a Account, target: Target<'a>, key: &'a str) -> Call<'a, Record>;
 
     /// Puts evidence with the provider without sending it to the bank. Repeatable. Where files are delivered
     /// inline, `sending` carries the content of each.
     fn stage_evidence<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record>;
@@ -116,7 +131,7 @@ pub trait Provider: Send + Sync + 'static {
     fn submit<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record>;

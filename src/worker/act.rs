@@ -22,7 +22,7 @@ use crate::dispute::{Capabilities, CycleState, FileDelivery};
 use crate::engine::{ActionKind, ActionState, Applied, Cause, HistoryKind, Input};
 use crate::evidence::{Document, FileRef, Packet, Sending};
 use crate::observe::record;
-use crate::providers::{Account, Answer, CallLog, Record};
+use crate::providers::{Account, Answer, CallLog, Record, Target};
 use crate::store::actions::{self, Circumstances, LeasedAction, Standing};
 use crate::store::files;
 use crate::store::turn::{self, CaseKey, Item};
@@ -179,19 +179,19 @@ impl Task<'_> {
 
     async fn call(&self, documents: &[Document], logs: &mut Vec<CallLog>) -> Answer<Record> {
         let provider = self.shop.world.registry.get(self.account.provider).clone();
-        let (account, dispute_ref) = (&*self.account, self.around.dispute_ref.as_str());
+        let account = &*self.account;
+        let target =
+            Target { dispute_ref: &self.around.dispute_ref, payment_ref: self.around.payment_ref.as_deref() };
         let key = self.action.idempotency_key();
         let empty = Packet::default();
         let sending = Sending { packet: self.around.packet.as_ref().unwrap_or(&empty), documents };
         let call = async {
             match self.action.kind {
-                ActionKind::Accept => provider.accept(account, dispute_ref, &key).await,
-                ActionKind::Submit => provider.submit(account, dispute_ref, sending, &key).await,
-                ActionKind::StageEvidence => {
-                    provider.stage_evidence(account, dispute_ref, sending, &key).await
-                }
+                ActionKind::Accept => provider.accept(account, target, &key).await,
+                ActionKind::Submit => provider.submit(account, target, sending, &key).await,
+                ActionKind::StageEvidence => provider.stage_evidence(account, target, sending, &key).await,
                 ActionKind::Fetch | ActionKind::Upload | ActionKind::PullFacts => {
-                    provider.fetch(account, dispute_ref).await
+                    provider.fetch(account, target.dispute_ref).await
                 }
             }
         };

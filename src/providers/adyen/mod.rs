@@ -107,28 +107,28 @@ impl Provider for Adyen {
         Box::pin(async { http::refused_unsent("Adyen's API lists no disputes".to_owned()) })
     }
 
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, _key: &'a str) -> Call<'a, Record> {
-        Box::pin(self.api.accept(account, dispute_ref))
+    fn accept<'a>(&'a self, account: &'a Account, target: Target<'a>, _key: &'a str) -> Call<'a, Record> {
+        Box::pin(self.api.accept(account, target.dispute_ref))
     }
 
     fn stage_evidence<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.stage(account, dispute_ref, sending))
+        Box::pin(self.api.stage(account, target.dispute_ref, sending))
     }
 
     fn submit<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.defend(account, dispute_ref, sending))
+        Box::pin(self.api.defend(account, target.dispute_ref, sending))
     }
 
     fn upload<'a>(

@@ -98,28 +98,28 @@ impl Provider for Checkout {
         Box::pin(list::changed_since(&self.api, account, since, cursor))
     }
 
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, _key: &'a str) -> Call<'a, Record> {
-        Box::pin(self.api.accept(account, dispute_ref))
+    fn accept<'a>(&'a self, account: &'a Account, target: Target<'a>, _key: &'a str) -> Call<'a, Record> {
+        Box::pin(self.api.accept(account, target.dispute_ref))
     }
 
     fn stage_evidence<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.provide(account, dispute_ref, sending.packet))
+        Box::pin(self.api.provide(account, target.dispute_ref, sending.packet))
     }
 
     fn submit<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.submit(account, dispute_ref, sending.packet))
+        Box::pin(self.api.submit(account, target.dispute_ref, sending.packet))
     }
 
     fn upload<'a>(

@@ -116,9 +116,9 @@ pub(super) async fn call_with(
                 p.list_changed_since(account, now() - chrono::TimeDelta::days(2), None).await;
             (answer.map(|_| ()), logs)
         }
-        Verb::Accept => only_understood(p.accept(account, dispute, key).await),
-        Verb::Stage => only_understood(p.stage_evidence(account, dispute, sending, key).await),
-        Verb::Submit => only_understood(p.submit(account, dispute, sending, key).await),
+        Verb::Accept => only_understood(p.accept(account, dispute.into(), key).await),
+        Verb::Stage => only_understood(p.stage_evidence(account, dispute.into(), sending, key).await),
+        Verb::Submit => only_understood(p.submit(account, dispute.into(), sending, key).await),
         Verb::Upload => {
             let media_type = p.capabilities().files.media_types[0];
             let content = Bytes::from_static(b"a picture of a signature");

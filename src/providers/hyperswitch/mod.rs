@@ -92,14 +92,14 @@ impl Provider for Hyperswitch {
         Box::pin(list::created_since(&self.api, account, since, cursor))
     }
 
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, _key: &'a str) -> Call<'a, Record> {
-        Box::pin(self.api.accept(account, dispute_ref))
+    fn accept<'a>(&'a self, account: &'a Account, target: Target<'a>, _key: &'a str) -> Call<'a, Record> {
+        Box::pin(self.api.accept(account, target.dispute_ref))
     }
 
     fn stage_evidence<'a>(
         &'a self,
         _account: &'a Account,
-        _dispute_ref: &'a str,
+        _target: Target<'a>,
         _sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
@@ -110,11 +110,11 @@ impl Provider for Hyperswitch {
     fn submit<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.submit(account, dispute_ref, sending))
+        Box::pin(self.api.submit(account, target.dispute_ref, sending))
     }
 
     fn upload<'a>(

@@ -10,7 +10,7 @@ use super::{Get, event, evidence, kept, receipt, refusal, response};
 use crate::dispute::Source;
 use crate::evidence::Sending;
 use crate::providers::http::{Safety, is_plain_ref, refused_unsent, uncertain};
-use crate::providers::{Account, Answer, CallLog, Kept, Reading, Record};
+use crate::providers::{Account, Answer, CallLog, Kept, Reading, Record, Target};
 
 type Called<T> = (Answer<T>, Vec<CallLog>);
 
@@ -79,11 +79,9 @@ fn word<T>(
 }
 
 impl Api {
-    pub async fn accept(&self, account: &Account, dispute_ref: &str, key: &str) -> Called<Record> {
-        match terms(account, dispute_ref) {
-            Ok(terms) => {
-                self.send(account, terms, dispute_ref, What::Accept, Safety::Irreversible, key).await
-            }
+    pub async fn accept(&self, account: &Account, target: Target<'_>, key: &str) -> Called<Record> {
+        match terms(account, target.dispute_ref) {
+            Ok(terms) => self.send(account, terms, target, What::Accept, Safety::Irreversible, key).await,
             Err(why) => refused_unsent(why),
         }
     }
@@ -91,11 +89,11 @@ impl Api {
     pub async fn submit(
         &self,
         account: &Account,
-        dispute_ref: &str,
+        target: Target<'_>,
         sending: Sending<'_>,
         key: &str,
     ) -> Called<Record> {
-        let ready = terms(account, dispute_ref).and_then(|terms| {
+        let ready = terms(account, target.dispute_ref).and_then(|terms| {
             terms.supplies()?;
             let code = reason::code(sending.packet.defence_reason.as_deref(), terms.spelling)?;
             Ok((terms, code, evidence::submission(sending)?))
@@ -106,7 +104,7 @@ impl Api {
         };
         // Only where supplying twice does no harm: what follows may be a reason to do it all again.
         let (supplied, mut logs) =
-            self.send(account, terms, dispute_ref, documents, Safety::Repeatable, key).await;
+            self.send(account, terms, target, documents, Safety::Repeatable, key).await;
         match supplied {
             Answer::Receipt(_) => {}
             Answer::Retry { .. } | Answer::Refused { .. } | Answer::Unknown { .. } => {
@@ -114,7 +112,7 @@ impl Api {
             }
         }
         let defend = What::Defend { reason_code: &code };
-        let (answer, log) = self.send(account, terms, dispute_ref, defend, Safety::Irreversible, key).await;
+        let (answer, log) = self.send(account, terms, target, defend, Safety::Irreversible, key).await;
         logs.extend(log);
         (answer, logs)
     }
@@ -131,19 +129,20 @@ impl Api {
                     .to_owned(),
             );
         }
-        self.send(account, terms, dispute_ref, What::Get, Safety::Repeatable, dispute_ref).await
+        self.send(account, terms, dispute_ref.into(), What::Get, Safety::Repeatable, dispute_ref).await
     }
 
     async fn send(
         &self,
         account: &Account,
         terms: Terms<'_>,
-        dispute_ref: &str,
+        target: Target<'_>,
         what: What<'_>,
         safety: Safety,
         key: &str,
     ) -> Called<Record> {
-        let ask = Ask { dispute_ref, payment_ref: None, what };
+        let Target { dispute_ref, payment_ref } = target;
+        let ask = Ask { dispute_ref, payment_ref: payment_ref.filter(|id| !id.is_empty()), what };
         let verb = ask.verb();
         let metadata = match header::metadata(account, terms.form, dispute_ref, key) {
             Ok(metadata) => metadata,

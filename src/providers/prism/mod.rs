@@ -198,14 +198,14 @@ impl Provider for Prism {
         Box::pin(async { refused_unsent("Prism has no list of disputes".to_owned()) })
     }
 
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record> {
-        Box::pin(self.api.accept(account, dispute_ref, key))
+    fn accept<'a>(&'a self, account: &'a Account, target: Target<'a>, key: &'a str) -> Call<'a, Record> {
+        Box::pin(self.api.accept(account, target, key))
     }
 
     fn stage_evidence<'a>(
         &'a self,
         _account: &'a Account,
-        _dispute_ref: &'a str,
+        _target: Target<'a>,
         _sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
@@ -216,11 +216,11 @@ impl Provider for Prism {
     fn submit<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.submit(account, dispute_ref, sending, key))
+        Box::pin(self.api.submit(account, target, sending, key))
     }
 
     fn upload<'a>(

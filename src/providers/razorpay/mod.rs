@@ -94,28 +94,28 @@ impl Provider for Razorpay {
         Box::pin(list::created_since(&self.api, account, since, cursor))
     }
 
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, _key: &'a str) -> Call<'a, Record> {
-        Box::pin(self.api.accept(account, dispute_ref))
+    fn accept<'a>(&'a self, account: &'a Account, target: Target<'a>, _key: &'a str) -> Call<'a, Record> {
+        Box::pin(self.api.accept(account, target.dispute_ref))
     }
 
     fn stage_evidence<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.contest(account, dispute_ref, sending.packet, Action::Draft))
+        Box::pin(self.api.contest(account, target.dispute_ref, sending.packet, Action::Draft))
     }
 
     fn submit<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.contest(account, dispute_ref, sending.packet, Action::Submit))
+        Box::pin(self.api.contest(account, target.dispute_ref, sending.packet, Action::Submit))
     }
 
     fn upload<'a>(

@@ -104,15 +104,15 @@ impl Provider for Square {
         Box::pin(list::changed_since(&self.api, account, since, cursor))
     }
 
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, _key: &'a str) -> Call<'a, Record> {
-        Box::pin(self.api.accept(account, dispute_ref))
+    fn accept<'a>(&'a self, account: &'a Account, target: Target<'a>, _key: &'a str) -> Call<'a, Record> {
+        Box::pin(self.api.accept(account, target.dispute_ref))
     }
 
     /// Never called: no stage has drafts.
     fn stage_evidence<'a>(
         &'a self,
         _account: &'a Account,
-        _dispute_ref: &'a str,
+        _target: Target<'a>,
         _sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
@@ -124,11 +124,11 @@ impl Provider for Square {
     fn submit<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.submit(account, dispute_ref, sending))
+        Box::pin(self.api.submit(account, target.dispute_ref, sending))
     }
 
     /// Never called: files travel with the evidence.

@@ -153,28 +153,28 @@ impl Provider for Stripe {
         Box::pin(self.list_page(account, since, cursor))
     }
 
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record> {
-        Box::pin(self.close(account, dispute_ref, key))
+    fn accept<'a>(&'a self, account: &'a Account, target: Target<'a>, key: &'a str) -> Call<'a, Record> {
+        Box::pin(self.close(account, target.dispute_ref, key))
     }
 
     fn stage_evidence<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.send_evidence(account, dispute_ref, sending.packet, key, api::Reach::Provider))
+        Box::pin(self.send_evidence(account, target.dispute_ref, sending.packet, key, api::Reach::Provider))
     }
 
     fn submit<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.send_evidence(account, dispute_ref, sending.packet, key, api::Reach::Bank))
+        Box::pin(self.send_evidence(account, target.dispute_ref, sending.packet, key, api::Reach::Bank))
     }
 
     fn upload<'a>(

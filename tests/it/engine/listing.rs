@@ -15,7 +15,7 @@ use respondby::dispute::Capabilities;
 use respondby::evidence::{Packet, Sending};
 use respondby::providers::{
     Account, Acknowledgement, Answer, Call, Delivery, Kept, NotReady, Page, Provider, ProviderName, Reading,
-    Record, Refusal, Uploaded, Verified,
+    Record, Refusal, Target, Uploaded, Verified,
 };
 
 /// Answers its lists as it is told to, one after the other, and then as the stand-in does. Of some disputes it says
@@ -102,26 +102,26 @@ impl Provider for Odd {
             None => self.inner.list_changed_since(account, since, cursor),
         }
     }
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record> {
-        self.inner.accept(account, dispute_ref, key)
+    fn accept<'a>(&'a self, account: &'a Account, target: Target<'a>, key: &'a str) -> Call<'a, Record> {
+        self.inner.accept(account, target, key)
     }
     fn stage_evidence<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
-        self.inner.stage_evidence(account, dispute_ref, sending, key)
+        self.inner.stage_evidence(account, target, sending, key)
     }
     fn submit<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
-        self.inner.submit(account, dispute_ref, sending, key)
+        self.inner.submit(account, target, sending, key)
     }
     fn upload<'a>(
         &'a self,

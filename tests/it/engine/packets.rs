@@ -34,16 +34,16 @@ async fn open(provider: ProviderKind, reason: &str) -> (Stage, String, Arc<Accou
 async fn a_place_that_was_filled_yesterday_does_not_go_out_today() {
     let (stage, id, account, adapter) = open(ProviderKind::Checkout, "product_service_not_received").await;
     let yesterday = packet(&[(Field::Summary, "It came."), (Field::ProductDescription, "A shelf")]);
-    let staged = adapter.stage_evidence(&account, &id, Sending::of(&yesterday), "k").await.0;
+    let staged = adapter.stage_evidence(&account, id.as_str().into(), Sending::of(&yesterday), "k").await.0;
     assert!(matches!(staged, Answer::Receipt(_)), "{staged:?}");
     let today = packet(&[(Field::Summary, "It came on Monday.")]);
-    let answer = adapter.submit(&account, &id, Sending::of(&today), "k").await.0;
+    let answer = adapter.submit(&account, id.as_str().into(), Sending::of(&today), "k").await.0;
     let Answer::Refused { status: 0, reason, .. } = answer else { panic!("{answer:?}") };
     assert!(reason.contains("`invoice_or_receipt_text`"), "{reason}");
     assert!(stage.theirs(&id).open, "nothing went out");
     let whole =
         packet(&[(Field::Summary, "It came on Monday."), (Field::ProductDescription, "A shelf, oak")]);
-    let answer = adapter.submit(&account, &id, Sending::of(&whole), "k").await.0;
+    let answer = adapter.submit(&account, id.as_str().into(), Sending::of(&whole), "k").await.0;
     assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
     assert!(!stage.theirs(&id).open);
 }
@@ -55,11 +55,11 @@ async fn a_piece_that_was_taken_before_another_was_not_does_not_go_out_with_the_
     let fault = ApiFault::once(ProviderKind::Square, Operation::DisputeStage, Trouble::LockTimeout);
     stage.control.add_api_fault(ApiFault { turns: Turns { skip: 1, ..fault.turns }, ..fault });
     let first = packet(&[(Field::ProductDescription, "A shelf"), (Field::UncategorizedText, "It is oak.")]);
-    let answer = adapter.submit(&account, &id, Sending::of(&first), "k").await.0;
+    let answer = adapter.submit(&account, id.as_str().into(), Sending::of(&first), "k").await.0;
     assert!(matches!(answer, Answer::Retry { .. }), "{answer:?}");
     assert_eq!((held(), stage.theirs(&id).open), (1, true));
     let second = packet(&[(Field::Summary, "It came.")]);
-    let answer = adapter.submit(&account, &id, Sending::of(&second), "k").await.0;
+    let answer = adapter.submit(&account, id.as_str().into(), Sending::of(&second), "k").await.0;
     assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
     assert_eq!((held(), stage.theirs(&id).open), (1, false));
 }

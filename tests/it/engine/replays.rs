@@ -11,7 +11,7 @@ use respondby::dispute::Capabilities;
 use respondby::evidence::{Packet, Sending};
 use respondby::providers::{
     Account, Acknowledgement, Call, Delivery, Kept, NotReady, Page, Provider, ProviderName, Reading, Record,
-    Refusal, Uploaded, Verified,
+    Refusal, Target, Uploaded, Verified,
 };
 use respondby::sandbox::{Change, ProviderKind};
 use respondby::store::deliveries;
@@ -65,26 +65,26 @@ impl Provider for Older {
     ) -> Call<'a, Page> {
         self.now.list_changed_since(account, since, cursor)
     }
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record> {
-        self.now.accept(account, dispute_ref, key)
+    fn accept<'a>(&'a self, account: &'a Account, target: Target<'a>, key: &'a str) -> Call<'a, Record> {
+        self.now.accept(account, target, key)
     }
     fn stage_evidence<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
-        self.now.stage_evidence(account, dispute_ref, sending, key)
+        self.now.stage_evidence(account, target, sending, key)
     }
     fn submit<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
-        self.now.submit(account, dispute_ref, sending, key)
+        self.now.submit(account, target, sending, key)
     }
     fn upload<'a>(
         &'a self,

@@ -12,7 +12,7 @@ use respondby::engine::{Applied, Cause, Command, Input};
 use respondby::evidence::{Document, Field, Packet, Sending};
 use respondby::providers::{
     Account, Acknowledgement, Answer, Call, CallLog, Delivery, Kept, NotReady, Page, Provider, ProviderName,
-    Reading, Record, Refusal, Uploaded, Verified,
+    Reading, Record, Refusal, Target, Uploaded, Verified,
 };
 use respondby::sandbox::{Change, ExtraWebhook, NewDispute, ProviderKind, WebhookFault, WebhookTrouble};
 use respondby::store::accounts::AccountDirectory;
@@ -142,14 +142,14 @@ impl Provider for Mute {
         self.asked().reads += 1;
         Box::pin(async { never_read() })
     }
-    fn accept<'a>(&'a self, account: &'a Account, dispute_ref: &'a str, key: &'a str) -> Call<'a, Record> {
+    fn accept<'a>(&'a self, account: &'a Account, target: Target<'a>, key: &'a str) -> Call<'a, Record> {
         self.asked().calls.push(("accept", key.to_owned()));
-        Box::pin(self.meet(self.inner.accept(account, dispute_ref, key)))
+        Box::pin(self.meet(self.inner.accept(account, target, key)))
     }
     fn stage_evidence<'a>(
         &'a self,
         _account: &'a Account,
-        _dispute_ref: &'a str,
+        _target: Target<'a>,
         sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
@@ -159,7 +159,7 @@ impl Provider for Mute {
     fn submit<'a>(
         &'a self,
         account: &'a Account,
-        dispute_ref: &'a str,
+        target: Target<'a>,
         sending: Sending<'a>,
         key: &'a str,
     ) -> Call<'a, Record> {
@@ -168,7 +168,7 @@ impl Provider for Mute {
         Box::pin(async move {
             // The stand-in knows no files of ours.
             let words = Packet { text: sending.packet.text.clone(), ..Packet::default() };
-            self.meet(self.inner.submit(account, dispute_ref, Sending::of(&words), key)).await
+            self.meet(self.inner.submit(account, target, Sending::of(&words), key)).await
         })
     }
     fn upload<'a>(

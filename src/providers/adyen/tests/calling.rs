@@ -68,13 +68,13 @@ fn packet() -> Packet {
 async fn submit(account: &Account) -> (Answer<Record>, Vec<CallLog>) {
     let (packet, documents) = (packet(), documents());
     let sending = Sending { packet: &packet, documents: &documents };
-    adyen().submit(account, DISPUTE, sending, "k").await
+    adyen().submit(account, DISPUTE.into(), sending, "k").await
 }
 
 async fn stage(account: &Account) -> (Answer<Record>, Vec<CallLog>) {
     let (packet, documents) = (packet(), documents());
     let sending = Sending { packet: &packet, documents: &documents };
-    adyen().stage_evidence(account, DISPUTE, sending, "k").await
+    adyen().stage_evidence(account, DISPUTE.into(), sending, "k").await
 }
 
 fn taken(answer: &Answer<Record>) -> &str {
@@ -168,7 +168,7 @@ async fn staging_never_defends_and_accepting_supplies_nothing() {
     assert_eq!(asked(&server).await, ["retrieveApplicableDefenseReasons", "supplyDefenseDocument"]);
     server.reset().await;
     on(&server, "acceptDispute", ok(fixture!("done"))).await;
-    let (answer, log) = adyen().accept(&account, DISPUTE, "k").await;
+    let (answer, log) = adyen().accept(&account, DISPUTE.into(), "k").await;
     assert_eq!((taken(&answer), log.len()), ("Adyen took the acceptance", 1));
     assert_eq!(asked(&server).await, ["acceptDispute"]);
 }
@@ -186,7 +186,7 @@ async fn success_that_is_false_is_a_no_and_nothing_follows_it() {
     }
     let (_server, account) =
         answering("acceptDispute", ok(r#"{"disputeServiceResult":{"success":false}}"#)).await;
-    let (answer, _) = adyen().accept(&account, DISPUTE, "k").await;
+    let (answer, _) = adyen().accept(&account, DISPUTE.into(), "k").await;
     let Answer::Refused { reason, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(reason, "Adyen gave no reason");
 }
@@ -216,7 +216,7 @@ async fn only_the_request_that_cannot_be_taken_back_is_ever_unknown() {
     }
     for failure in failures() {
         let (_server, account) = answering("acceptDispute", failure).await;
-        let (answer, _) = adyen().accept(&account, DISPUTE, "k").await;
+        let (answer, _) = adyen().accept(&account, DISPUTE.into(), "k").await;
         assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
     }
 }
@@ -253,7 +253,7 @@ async fn error_bodies_are_read_into_their_code_and_words() {
     for (status, body, code, words) in rows {
         let answer = ResponseTemplate::new(status).set_body_string(body);
         let (_server, account) = answering("acceptDispute", answer).await;
-        let (answer, _) = adyen().accept(&account, DISPUTE, "k").await;
+        let (answer, _) = adyen().accept(&account, DISPUTE.into(), "k").await;
         let Answer::Refused { status: told, code: found, reason } = answer else { panic!("{answer:?}") };
         assert_eq!((told, found.as_deref(), reason.as_str()), (status, code, words));
     }
@@ -277,7 +277,7 @@ async fn documents_that_are_there_already_are_not_sent_again() {
     let place = path(format!("{SERVICE}/retrieveApplicableDefenseReasons"));
     Mock::given(place).respond_with(ok(&supplied)).with_priority(1).mount(&server).await;
     let packet = packet();
-    let (answer, _) = adyen().submit(&account, DISPUTE, Sending::of(&packet), "k").await;
+    let (answer, _) = adyen().submit(&account, DISPUTE.into(), Sending::of(&packet), "k").await;
     assert_eq!(taken(&answer), "Adyen took the defence");
     assert_eq!(asked(&server).await, ["retrieveApplicableDefenseReasons", "defendDispute"]);
 }
@@ -288,7 +288,7 @@ async fn a_draft_with_nothing_to_supply_supplies_nothing() {
     let words = Packet { text: [(Field::Summary, "It arrived.".to_owned())].into(), ..packet() };
     for packet in [packet(), words] {
         let (server, account) = answering("retrieveApplicableDefenseReasons", ok(&proofs)).await;
-        let (answer, _) = adyen().stage_evidence(&account, DISPUTE, Sending::of(&packet), "k").await;
+        let (answer, _) = adyen().stage_evidence(&account, DISPUTE.into(), Sending::of(&packet), "k").await;
         let Answer::Refused { status: 0, code: Some(code), reason } = answer else { panic!("{answer:?}") };
         assert_eq!(code, "no_defence");
         assert!(reason.starts_with("nothing was sent: ") && reason.contains("GoodsOrServices"), "{reason}");
@@ -302,7 +302,7 @@ async fn words_without_a_place_are_told_of() {
     let packet = Packet { text: [(Field::Summary, "It arrived.".to_owned())].into(), ..packet() };
     let documents = documents();
     let sending = Sending { packet: &packet, documents: &documents };
-    let (answer, _) = adyen().submit(&account, DISPUTE, sending, "k").await;
+    let (answer, _) = adyen().submit(&account, DISPUTE.into(), sending, "k").await;
     assert!(taken(&answer).contains("without the letter"), "{answer:?}");
 }
 
@@ -314,13 +314,13 @@ async fn nothing_is_sent_for_an_account_without_credentials_or_an_id_that_is_non
     let credential = |name: &str| (name.to_owned(), secrecy::SecretString::from("x"));
     for credentials in [vec![], vec![credential("api_key")], vec![credential("merchant_account")]] {
         let lacking = Account { credentials: Credentials::new(credentials), ..whole.clone() };
-        for (answer, log) in [adyen().accept(&lacking, DISPUTE, "k").await, submit(&lacking).await] {
+        for (answer, log) in [adyen().accept(&lacking, DISPUTE.into(), "k").await, submit(&lacking).await] {
             let Answer::Refused { status: 0, code: Some(code), .. } = answer else { panic!("{answer:?}") };
             assert_eq!((code.as_str(), log.len()), ("credentials_missing", 0));
         }
     }
     for id in ["", "../x", "a b", "a/b"] {
-        let (answer, log) = adyen().accept(&whole, id, "k").await;
+        let (answer, log) = adyen().accept(&whole, id.into(), "k").await;
         assert!(matches!(answer, Answer::Refused { status: 0, .. }) && log.is_empty(), "{id}: {answer:?}");
     }
     assert!(server.received_requests().await.unwrap().is_empty());

@@ -88,7 +88,7 @@ async fn a_dispute_is_fetched_by_its_id() {
 #[tokio::test]
 async fn accepting_posts_nothing_and_is_acknowledged_with_nothing() {
     let (server, account) = answering(done()).await;
-    let (answer, log) = checkout().accept(&account, DISPUTE, "ignored").await;
+    let (answer, log) = checkout().accept(&account, DISPUTE.into(), "ignored").await;
     assert_eq!((acknowledged(answer).as_str(), log.len()), ("accepted", 1));
     let sent = requests(&server).await.remove(0);
     let wanted = format!("/disputes/{DISPUTE}/accept");
@@ -105,8 +105,8 @@ async fn staging_provides_and_submitting_provides_and_sends() {
         let (server, account) = answering(done()).await;
         let packet = packet();
         let (answer, log) = match submit {
-            true => checkout().submit(&account, DISPUTE, Sending::of(&packet), "k").await,
-            false => checkout().stage_evidence(&account, DISPUTE, Sending::of(&packet), "k").await,
+            true => checkout().submit(&account, DISPUTE.into(), Sending::of(&packet), "k").await,
+            false => checkout().stage_evidence(&account, DISPUTE.into(), Sending::of(&packet), "k").await,
         };
         let what = if submit { "evidence submitted" } else { "evidence provided" };
         assert_eq!(acknowledged(answer), what);
@@ -135,7 +135,8 @@ async fn evidence_that_is_not_taken_is_not_submitted() {
         Mock::given(method("PUT")).respond_with(template).mount(&server).await;
         Mock::given(method("POST")).respond_with(done()).expect(0).mount(&server).await;
         let packet = packet();
-        let (answer, log) = checkout().submit(&local(&server), DISPUTE, Sending::of(&packet), "k").await;
+        let (answer, log) =
+            checkout().submit(&local(&server), DISPUTE.into(), Sending::of(&packet), "k").await;
         // Nothing that cannot be taken back was sent, so nothing is unknown.
         assert_eq!((answer.word(), log.len()), (word, 1), "{answer:?}");
     }
@@ -165,7 +166,7 @@ async fn evidence_that_the_packet_does_not_hold_is_not_submitted() {
         let submissions = if word == "receipt" { 1 } else { 0 };
         Mock::given(method("POST")).respond_with(done()).expect(submissions).mount(&server).await;
         let packet = packet();
-        let (answer, _) = checkout().submit(&local(&server), DISPUTE, Sending::of(&packet), "k").await;
+        let (answer, _) = checkout().submit(&local(&server), DISPUTE.into(), Sending::of(&packet), "k").await;
         assert_eq!(answer.word(), word, "{place}: {answer:?}");
         if let Answer::Refused { status, reason, .. } = answer {
             assert_eq!(status, 0);
@@ -183,7 +184,7 @@ async fn what_cannot_be_compared_is_not_submitted_before_it_can_be() {
         Mock::given(method("GET")).respond_with(template).mount(&server).await;
         Mock::given(method("POST")).respond_with(done()).expect(0).mount(&server).await;
         let packet = packet();
-        let (answer, _) = checkout().submit(&local(&server), DISPUTE, Sending::of(&packet), "k").await;
+        let (answer, _) = checkout().submit(&local(&server), DISPUTE.into(), Sending::of(&packet), "k").await;
         assert_eq!(answer.word(), "retry", "{answer:?}");
     }
 }
@@ -200,11 +201,11 @@ async fn a_submission_that_may_have_arrived_is_unknown() {
     for template in rows {
         let (_server, account) = submitting(template.clone()).await;
         let packet = packet();
-        let (answer, log) = checkout().submit(&account, DISPUTE, Sending::of(&packet), "k").await;
+        let (answer, log) = checkout().submit(&account, DISPUTE.into(), Sending::of(&packet), "k").await;
         assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
         assert_eq!(log.len(), 3);
         let (_server, account) = answering(template).await;
-        let (answer, _) = checkout().accept(&account, DISPUTE, "k").await;
+        let (answer, _) = checkout().accept(&account, DISPUTE.into(), "k").await;
         assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
     }
 }
@@ -213,7 +214,7 @@ async fn a_submission_that_may_have_arrived_is_unknown() {
 async fn a_refused_submission_says_so() {
     let (_server, account) = submitting(told(422, fixture!("error"))).await;
     let packet = packet();
-    let (answer, _) = checkout().submit(&account, DISPUTE, Sending::of(&packet), "k").await;
+    let (answer, _) = checkout().submit(&account, DISPUTE.into(), Sending::of(&packet), "k").await;
     let Answer::Refused { status: 422, code, reason } = answer else { panic!("{answer:?}") };
     assert_eq!(code.as_deref(), Some("dispute_evidence_text_too_long"));
     assert_eq!(reason, "request_invalid: dispute_evidence_text_too_long (request 0HMZQ7R4T2K9W)");
@@ -250,7 +251,7 @@ async fn every_error_shape_is_read() {
 #[tokio::test]
 async fn a_throttled_call_waits_as_long_as_it_is_asked_to() {
     let (_server, account) = answering(ResponseTemplate::new(429).insert_header("retry-after", "13")).await;
-    let (answer, _) = checkout().accept(&account, DISPUTE, "k").await;
+    let (answer, _) = checkout().accept(&account, DISPUTE.into(), "k").await;
     let Answer::Retry { after, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(after, Some(Duration::from_secs(13)));
 }
@@ -300,7 +301,7 @@ async fn an_account_without_a_key_and_an_id_that_is_a_path_send_nothing() {
     for credentials in unusable {
         let credentials = credentials.iter().map(|(n, v)| ((*n).to_owned(), (*v).into()));
         let keyless = Account { credentials: Credentials::new(credentials), ..account.clone() };
-        let (answer, log) = checkout().accept(&keyless, DISPUTE, "k").await;
+        let (answer, log) = checkout().accept(&keyless, DISPUTE.into(), "k").await;
         let Answer::Refused { code, .. } = answer else { panic!("{answer:?}") };
         assert_eq!((code.as_deref(), log.len()), (Some("credentials_missing"), 0));
     }
@@ -308,8 +309,8 @@ async fn an_account_without_a_key_and_an_id_that_is_a_path_send_nothing() {
     for id in ["", "../payments", "dsp_1/accept?", "dsp 1"] {
         for (answer, log) in [
             checkout().fetch(&account, id).await,
-            checkout().accept(&account, id, "k").await,
-            checkout().submit(&account, id, Sending::of(&packet), "k").await,
+            checkout().accept(&account, id.into(), "k").await,
+            checkout().submit(&account, id.into(), Sending::of(&packet), "k").await,
         ] {
             assert!(matches!(answer, Answer::Refused { status: 0, .. }), "{id}: {answer:?}");
             assert!(log.is_empty());

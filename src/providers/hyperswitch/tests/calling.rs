@@ -70,7 +70,8 @@ async fn a_submission_attaches_each_file_and_names_it_by_the_id_it_was_given() {
     let fields = [Field::Receipt, Field::DuplicateChargeDocumentation];
     let (packet, documents) = (packet(&fields), fields.map(document));
     let sending = Sending { packet: &packet, documents: &documents };
-    let (answer, logs) = router().submit(&account(&[], Some(server.uri())), DISPUTE, sending, "k").await;
+    let (answer, logs) =
+        router().submit(&account(&[], Some(server.uri())), DISPUTE.into(), sending, "k").await;
     assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
     assert_eq!(logs.len(), 3);
     let sent = server.received_requests().await.unwrap();
@@ -93,7 +94,8 @@ async fn nothing_is_submitted_while_a_file_is_not_attached() {
         let packet = packet(&[Field::Receipt]);
         let documents = [document(Field::Receipt)];
         let sending = Sending { packet: &packet, documents: &documents };
-        let (answer, _) = router().submit(&account(&[], Some(server.uri())), DISPUTE, sending, "k").await;
+        let (answer, _) =
+            router().submit(&account(&[], Some(server.uri())), DISPUTE.into(), sending, "k").await;
         let right = match &answer {
             Answer::Refused { code, .. } => refused && code.as_deref() == Some("IR_23"),
             Answer::Retry { .. } => !refused,
@@ -113,14 +115,14 @@ async fn what_cannot_be_sent_whole_is_not_sent() {
     let strange = [document(Field::RefundPolicy)];
     for documents in [&[][..], &strange] {
         let sending = Sending { packet: &packet, documents };
-        let (answer, logs) = router().submit(&account_there, DISPUTE, sending, "k").await;
+        let (answer, logs) = router().submit(&account_there, DISPUTE.into(), sending, "k").await;
         assert!(matches!(answer, Answer::Refused { status: 0, .. }) && logs.is_empty(), "{answer:?}");
     }
     let keyless = crate::providers::Account { credentials: Credentials::default(), ..account_there.clone() };
-    let (answer, _) = router().accept(&keyless, DISPUTE, "k").await;
+    let (answer, _) = router().accept(&keyless, DISPUTE.into(), "k").await;
     assert!(matches!(answer, Answer::Refused { status: 0, .. }), "{answer:?}");
     for id in ["", "dp/1", "..", "dp?x"] {
-        let (answer, _) = router().accept(&account_there, id, "k").await;
+        let (answer, _) = router().accept(&account_there, id.into(), "k").await;
         assert!(matches!(answer, Answer::Refused { status: 0, .. }), "{id}");
     }
     assert!(server.received_requests().await.unwrap().is_empty());
@@ -130,7 +132,7 @@ async fn what_cannot_be_sent_whole_is_not_sent() {
 async fn a_200_that_changed_nothing_is_no_receipt() {
     let server = MockServer::start().await;
     Mock::given(method("POST")).respond_with(ok(fixture!("record"))).mount(&server).await;
-    let (answer, _) = router().accept(&account(&[], Some(server.uri())), DISPUTE, "k").await;
+    let (answer, _) = router().accept(&account(&[], Some(server.uri())), DISPUTE.into(), "k").await;
     let Answer::Unknown { why } = answer else { panic!("{answer:?}") };
     assert!(why.contains("still says `dispute_opened`"), "{why}");
 }

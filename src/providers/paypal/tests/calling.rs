@@ -102,7 +102,9 @@ async fn offering(rels: &[&str], change: impl FnOnce(&mut Value)) -> MockServer 
 
 async fn submit(server: &MockServer) -> (Answer<Record>, Vec<CallLog>) {
     let (packet, documents) = (packet(), documents());
-    paypal().submit(&local(server), DISPUTE, Sending { packet: &packet, documents: &documents }, "k").await
+    paypal()
+        .submit(&local(server), DISPUTE.into(), Sending { packet: &packet, documents: &documents }, "k")
+        .await
 }
 
 #[tokio::test]
@@ -127,7 +129,7 @@ async fn fetch_asks_for_one_dispute_with_a_token() {
 #[tokio::test]
 async fn accept_refunds_in_full_as_one_multipart_call() {
     let server = offering(&["accept_claim"], |_| {}).await;
-    let (answer, logs) = paypal().accept(&local(&server), DISPUTE, "k").await;
+    let (answer, logs) = paypal().accept(&local(&server), DISPUTE.into(), "k").await;
     assert_eq!(acknowledged(answer), format!("PayPal took accept-claim for {DISPUTE}"));
     let requests = asked(&server).await;
     assert_eq!(requests.len(), 2, "the record is read first");
@@ -206,7 +208,8 @@ async fn supporting_information_is_no_answer_and_is_left_to_a_person() {
 #[tokio::test]
 async fn what_has_no_link_is_refused_before_anything_is_sent() {
     let server = offering(&["send_message"], |_| {}).await;
-    for (answer, logs) in [paypal().accept(&local(&server), DISPUTE, "k").await, submit(&server).await] {
+    for (answer, logs) in [paypal().accept(&local(&server), DISPUTE.into(), "k").await, submit(&server).await]
+    {
         let Answer::Refused { status: 0, code, reason } = answer else { panic!("{answer:?}") };
         assert_eq!(code.as_deref(), Some("not_offered"));
         assert!(reason.contains("nothing was sent") && reason.contains("only send_message"), "{reason}");
@@ -224,7 +227,7 @@ async fn a_link_to_somewhere_else_offers_nothing() {
         String::new(),
     ] {
         let server = offering(&["accept_claim"], |record| record["links"][0]["href"] = json!(href)).await;
-        let (answer, _) = paypal().accept(&local(&server), DISPUTE, "k").await;
+        let (answer, _) = paypal().accept(&local(&server), DISPUTE.into(), "k").await;
         assert!(matches!(answer, Answer::Refused { status: 0, .. }), "{href}: {answer:?}");
         assert_eq!(asked(&server).await.len(), 1, "{href}");
     }
@@ -237,7 +240,7 @@ async fn a_claim_that_may_not_be_refunded_in_full_is_left_to_a_person() {
             json!(["REFUND_WITH_RETURN"]);
     })
     .await;
-    let (answer, _) = paypal().accept(&local(&server), DISPUTE, "k").await;
+    let (answer, _) = paypal().accept(&local(&server), DISPUTE.into(), "k").await;
     let Answer::Refused { status: 0, reason, .. } = answer else { panic!("{answer:?}") };
     assert!(reason.contains("REFUND_WITH_RETURN only"), "{reason}");
     assert_eq!(asked(&server).await.len(), 1);
@@ -262,7 +265,7 @@ async fn documents_that_paypal_would_not_take_are_not_sent() {
     ] {
         let packet = packet();
         let sending = Sending { packet: &packet, documents: &documents };
-        let (answer, logs) = paypal().submit(&local(&server), DISPUTE, sending, "k").await;
+        let (answer, logs) = paypal().submit(&local(&server), DISPUTE.into(), sending, "k").await;
         let Answer::Refused { status: 0, reason, .. } = answer else { panic!("{answer:?}") };
         assert!(reason.contains(words) && logs.is_empty(), "{reason}");
     }
@@ -287,7 +290,7 @@ async fn refusals_carry_the_issue_as_their_code() {
         answer(&server, "GET", &format!("/v1/customer/disputes/{DISPUTE}"), ok(fixture!("record"))).await;
         let refused = ResponseTemplate::new(422).set_body_raw(body, "application/json");
         answer(&server, "POST", &format!("/v1/customer/disputes/{DISPUTE}/accept-claim"), refused).await;
-        let (answer, _) = paypal().accept(&local(&server), DISPUTE, "k").await;
+        let (answer, _) = paypal().accept(&local(&server), DISPUTE.into(), "k").await;
         let Answer::Refused { status: 422, code, reason } = answer else { panic!("{answer:?}") };
         assert_eq!(code.as_deref(), Some(wanted));
         assert!(reason.contains(words), "{reason}");
@@ -299,7 +302,7 @@ async fn an_action_whose_answer_is_lost_is_unknown_and_one_before_it_is_not() {
     // The record cannot be read: nothing has been sent.
     let server = super::giving_tokens().await;
     answer(&server, "GET", &format!("/v1/customer/disputes/{DISPUTE}"), ResponseTemplate::new(503)).await;
-    let (before, _) = paypal().accept(&local(&server), DISPUTE, "k").await;
+    let (before, _) = paypal().accept(&local(&server), DISPUTE.into(), "k").await;
     assert!(matches!(before, Answer::Retry { .. }), "{before:?}");
     // The answer to the action is another dispute's, or none.
     for body in
@@ -307,7 +310,7 @@ async fn an_action_whose_answer_is_lost_is_unknown_and_one_before_it_is_not() {
     {
         let server = showing(fixture!("record")).await;
         answer(&server, "POST", &format!("/v1/customer/disputes/{DISPUTE}/accept-claim"), ok(&body)).await;
-        let (after, _) = paypal().accept(&local(&server), DISPUTE, "k").await;
+        let (after, _) = paypal().accept(&local(&server), DISPUTE.into(), "k").await;
         assert!(matches!(after, Answer::Unknown { .. }), "{body}: {after:?}");
     }
 }
@@ -318,7 +321,7 @@ async fn the_record_of_another_dispute_sends_nothing() {
         &fixture!("record").replace(&format!("\"dispute_id\":\"{DISPUTE}\""), "\"dispute_id\":\"PP-2\""),
     )
     .await;
-    let (answer, _) = paypal().accept(&local(&server), DISPUTE, "k").await;
+    let (answer, _) = paypal().accept(&local(&server), DISPUTE.into(), "k").await;
     let Answer::Retry { why, .. } = answer else { panic!("{answer:?}") };
     assert!(why.contains("the answer is about PP-2"), "{why}");
     assert_eq!(asked(&server).await.len(), 1);
@@ -328,7 +331,7 @@ async fn the_record_of_another_dispute_sends_nothing() {
 async fn an_account_without_credentials_and_an_id_that_is_a_path_send_nothing() {
     let server = showing(fixture!("record")).await;
     let nobody = Account { credentials: Credentials::default(), ..local(&server) };
-    let (answer, logs) = paypal().accept(&nobody, DISPUTE, "k").await;
+    let (answer, logs) = paypal().accept(&nobody, DISPUTE.into(), "k").await;
     let Answer::Refused { status: 0, code, .. } = answer else { panic!("{answer:?}") };
     assert_eq!((code.as_deref(), logs.len()), (Some("credentials_missing"), 0));
     for id in ["", "../x", "PP 1", "PP_1", "PP-1/accept-claim", "PP-1?x"] {
@@ -365,7 +368,7 @@ async fn a_platforms_app_names_the_merchant_it_acts_for() {
 async fn there_are_no_drafts_and_no_uploads() {
     let server = showing(fixture!("record")).await;
     let (account, packet) = (local(&server), packet());
-    let (staged, _) = paypal().stage_evidence(&account, DISPUTE, Sending::of(&packet), "k").await;
+    let (staged, _) = paypal().stage_evidence(&account, DISPUTE.into(), Sending::of(&packet), "k").await;
     assert!(matches!(staged, Answer::Refused { status: 0, .. }), "{staged:?}");
     let (uploaded, _) = paypal().upload(&account, "a", "image/png", Bytes::from_static(b"x"), "k").await;
     assert!(matches!(uploaded, Answer::Refused { status: 0, .. }), "{uploaded:?}");

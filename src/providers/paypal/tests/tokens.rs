@@ -122,7 +122,7 @@ async fn an_action_is_repeated_with_a_new_token_because_a_401_did_nothing() {
         .mount(&server)
         .await;
     answer(&server, "POST", &action, ok(fixture!("taken"))).await;
-    let (answered, _) = paypal().accept(&local(&server), DISPUTE, "k").await;
+    let (answered, _) = paypal().accept(&local(&server), DISPUTE.into(), "k").await;
     assert!(matches!(answered, Answer::Receipt(_)), "{answered:?}");
     let posts = asked(&server).await.into_iter().filter(|r| r.method.as_str() == "POST");
     let bodies: Vec<usize> = posts.map(|r| r.body.len()).collect();
@@ -151,7 +151,7 @@ async fn without_a_token_nothing_else_is_sent() {
     for (n, (template, word)) in rows.into_iter().enumerate() {
         let server = MockServer::start().await;
         answer(&server, "POST", "/v1/oauth2/token", template).await;
-        let (answered, logs) = paypal().accept(&local(&server), DISPUTE, "k").await;
+        let (answered, logs) = paypal().accept(&local(&server), DISPUTE.into(), "k").await;
         assert_eq!((answered.word(), logs.len()), (word, 1), "row {n}: {answered:?}");
         assert!(asked(&server).await.is_empty(), "row {n}");
         if let Answer::Refused { reason, code, .. } = answered {

@@ -7,7 +7,7 @@ use super::wire::{bytes, message, number};
 use super::{ADYEN, DISPUTE, account, document, packet, prism, started, with};
 use crate::evidence::{Field, Sending};
 use crate::providers::prism::Prism;
-use crate::providers::{Account, Answer, CallLog, Provider, Reading, Record};
+use crate::providers::{Account, Answer, CallLog, Provider, Reading, Record, Target};
 
 pub(super) type Called = (Answer<Record>, Vec<CallLog>);
 
@@ -41,13 +41,13 @@ fn failed(code: i32, details: Vec<u8>) -> Reply {
 }
 
 pub(super) async fn accept(p: &Prism, account: &Account) -> Called {
-    p.accept(account, DISPUTE, "act-0001").await
+    p.accept(account, DISPUTE.into(), "act-0001").await
 }
 
 async fn submit(p: &Prism, account: &Account) -> Called {
     let documents = [document(Field::Receipt, b"%PDF-1"), document(Field::ShippingDocumentation, b"%PDF-2")];
     let packet = packet(&documents);
-    p.submit(account, DISPUTE, Sending { packet: &packet, documents: &documents }, "act-0001").await
+    p.submit(account, DISPUTE.into(), Sending { packet: &packet, documents: &documents }, "act-0001").await
 }
 
 /// What an acceptance comes to that is answered so.
@@ -291,7 +291,8 @@ async fn no_defence_goes_to_a_connector_that_may_drop_its_documents() {
         }
         assert!(logs.is_empty());
         let bare = packet(&[]);
-        let (answer, logs) = prism("stub").submit(&account, DISPUTE, Sending::of(&bare), "act-0001").await;
+        let (answer, logs) =
+            prism("stub").submit(&account, DISPUTE.into(), Sending::of(&bare), "act-0001").await;
         assert!(matches!(answer, Answer::Refused { status: 0, .. }) && logs.is_empty(), "{answer:?}");
     }
     assert!(stub.calls().is_empty());
@@ -302,7 +303,7 @@ async fn nothing_is_sent_that_prism_would_pass_on_empty() {
     let stub = Stub::answering([Reply::Message(status(3))]).await;
     let (p, account) = (prism("stub"), account(ADYEN, &stub.address));
     for id in ["", " ", "a b", "../x", "ü"] {
-        let (answer, _) = p.accept(&account, id, "act-0001").await;
+        let (answer, _) = p.accept(&account, id.into(), "act-0001").await;
         assert!(matches!(answer, Answer::Refused { status: 0, .. }), "{id:?}: {answer:?}");
     }
     let documents = [document(Field::Receipt, b"%PDF-1")];
@@ -316,7 +317,8 @@ async fn nothing_is_sent_that_prism_would_pass_on_empty() {
         (&whole, &[], "bytes"),
         (&whole, &empty, "empty"),
     ] {
-        let (answer, logs) = p.submit(&account, DISPUTE, Sending { packet, documents }, "act-0001").await;
+        let (answer, logs) =
+            p.submit(&account, DISPUTE.into(), Sending { packet, documents }, "act-0001").await;
         let Answer::Refused { status: 0, reason, .. } = answer else { panic!("{word}: {answer:?}") };
         assert!(reason.contains(word) && logs.is_empty(), "{word}: {reason}");
     }
@@ -371,4 +373,32 @@ async fn a_throttled_call_was_not_made_and_waits() {
     let (answer, _) = accepted(failed(8, connector(429))).await;
     let Answer::Retry { after, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(after, Some(Duration::from_secs(60)));
+}
+
+#[tokio::test]
+async fn the_connectors_id_of_the_payment_goes_along_where_it_is_known() {
+    const PAYMENT: &str = "PAYK7WQ2M9X4R1TZ";
+    let known = Target { dispute_ref: DISPUTE, payment_ref: Some(PAYMENT) };
+    for (target, named) in
+        [(known, true), (Target { payment_ref: Some(""), ..known }, false), (DISPUTE.into(), false)]
+    {
+        let stub = Stub::answering([Reply::Message(status(3))]).await;
+        let (p, account) = (prism("stub"), account(ADYEN, &stub.address));
+        p.accept(&account, target, "act-0001").await;
+        let payment = if named { bytes(2, PAYMENT) } else { Vec::new() };
+        let expected = message(&[bytes(1, DISPUTE), payment.clone(), bytes(3, DISPUTE)]);
+        assert_eq!(stub.calls()[0].message, expected, "{target:?}");
+        // The documents and the defence alike.
+        let stub = Stub::answering([Reply::Message(supplied(5)), Reply::Message(status(5))]).await;
+        let account = super::account(ADYEN, &stub.address);
+        let documents = [document(Field::Receipt, b"%PDF-1")];
+        let packet = packet(&documents);
+        let sending = Sending { packet: &packet, documents: &documents };
+        p.submit(&account, target, sending, "act-0001").await;
+        let (calls, start) = (stub.calls(), message(&[bytes(1, DISPUTE), payment, bytes(3, DISPUTE)]));
+        assert_eq!(calls.len(), 2, "{target:?}");
+        for call in calls {
+            assert!(call.message.starts_with(&start), "{}: {target:?}", call.path);
+        }
+    }
 }

@@ -104,7 +104,7 @@ async fn accepting_posts_an_empty_object() {
         .expect(1)
         .mount(&server)
         .await;
-    let (answer, log) = razorpay().accept(&account(&[], Some(server.uri())), DISPUTE, "ignored").await;
+    let (answer, log) = razorpay().accept(&account(&[], Some(server.uri())), DISPUTE.into(), "ignored").await;
     let Answer::Receipt(record) = answer else { panic!("{answer:?}") };
     assert_eq!(status(&record), Status::Lost);
     assert_eq!(log.len(), 1);
@@ -130,8 +130,8 @@ async fn staging_drafts_and_submitting_submits_the_same_evidence() {
             .await;
         let (account, packet) = (account(&[], Some(server.uri())), packet());
         let (answer, _) = match submit {
-            true => razorpay().submit(&account, DISPUTE, Sending::of(&packet), "k").await,
-            false => razorpay().stage_evidence(&account, DISPUTE, Sending::of(&packet), "k").await,
+            true => razorpay().submit(&account, DISPUTE.into(), Sending::of(&packet), "k").await,
+            false => razorpay().stage_evidence(&account, DISPUTE.into(), Sending::of(&packet), "k").await,
         };
         assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
     }
@@ -192,7 +192,7 @@ async fn refusals_carry_a_code_of_ours_that_stays_the_same() {
     ];
     for (description, wanted) in rows {
         let (_server, account) = answering(bad_request(description)).await;
-        let (answer, _) = razorpay().submit(&account, DISPUTE, Sending::of(&packet()), "k").await;
+        let (answer, _) = razorpay().submit(&account, DISPUTE.into(), Sending::of(&packet()), "k").await;
         let Answer::Refused { status: 400, code, reason } = answer else { panic!("{answer:?}") };
         assert_eq!((code.as_deref(), reason.as_str()), (Some(wanted), description));
     }
@@ -224,8 +224,8 @@ async fn a_200_that_changed_nothing_is_no_receipt() {
     for template in [ok(fixture!("record")), ok(fixture!("record_drafted"))] {
         let (_server, account) = answering(template).await;
         for (answer, _) in [
-            razorpay().accept(&account, DISPUTE, "k").await,
-            razorpay().submit(&account, DISPUTE, Sending::of(&packet()), "k").await,
+            razorpay().accept(&account, DISPUTE.into(), "k").await,
+            razorpay().submit(&account, DISPUTE.into(), Sending::of(&packet()), "k").await,
         ] {
             let Answer::Unknown { why } = answer else { panic!("{answer:?}") };
             assert!(why.contains("still says `open`"), "{why}");
@@ -236,7 +236,7 @@ async fn a_200_that_changed_nothing_is_no_receipt() {
 #[tokio::test]
 async fn a_throttled_call_waits_as_long_as_it_is_asked_to() {
     let (_server, account) = answering(ResponseTemplate::new(429).insert_header("retry-after", "13")).await;
-    let (answer, _) = razorpay().accept(&account, DISPUTE, "k").await;
+    let (answer, _) = razorpay().accept(&account, DISPUTE.into(), "k").await;
     let Answer::Retry { after, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(after, Some(Duration::from_secs(13)));
 }
@@ -245,14 +245,14 @@ async fn a_throttled_call_waits_as_long_as_it_is_asked_to() {
 async fn an_account_without_keys_and_an_id_that_is_a_path_send_nothing() {
     let (server, account) = answering(ok(fixture!("record"))).await;
     let keyless = Account { credentials: Credentials::default(), ..account.clone() };
-    let (answer, log) = razorpay().accept(&keyless, DISPUTE, "k").await;
+    let (answer, log) = razorpay().accept(&keyless, DISPUTE.into(), "k").await;
     let Answer::Refused { code, .. } = answer else { panic!("{answer:?}") };
     assert_eq!((code.as_deref(), log.len()), (Some("credentials_missing"), 0));
     for id in ["", "../payments", "disp_1/accept?", "disp 1"] {
         for (answer, log) in [
             razorpay().fetch(&account, id).await,
-            razorpay().accept(&account, id, "k").await,
-            razorpay().submit(&account, id, Sending::of(&packet()), "k").await,
+            razorpay().accept(&account, id.into(), "k").await,
+            razorpay().submit(&account, id.into(), Sending::of(&packet()), "k").await,
         ] {
             assert!(matches!(answer, Answer::Refused { status: 0, .. }), "{id}: {answer:?}");
             assert!(log.is_empty());

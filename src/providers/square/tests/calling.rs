@@ -92,7 +92,7 @@ async fn accepting_posts_nothing_and_answers_with_the_record() {
         .respond_with(told(200, fixture!("record_accepted")))
         .mount(&server)
         .await;
-    let (answer, _) = square().accept(&local(&server), DISPUTE, "ignored").await;
+    let (answer, _) = square().accept(&local(&server), DISPUTE.into(), "ignored").await;
     let Answer::Receipt(record) = answer else { panic!("{answer:?}") };
     assert_eq!(status(&record), Status::Accepted);
     assert!(requests(&server).await[0].body.is_empty());
@@ -106,7 +106,7 @@ async fn every_piece_is_given_under_its_key_and_then_all_is_submitted() {
     let mut keys = Vec::new();
     for _ in 0..2 {
         let sending = Sending { packet: &packet, documents: &documents };
-        let (answer, logs) = square().submit(&account, DISPUTE, sending, "a new try").await;
+        let (answer, logs) = square().submit(&account, DISPUTE.into(), sending, "a new try").await;
         let Answer::Receipt(record) = answer else { panic!("{answer:?}") };
         assert_eq!((status(&record), logs.len()), (Status::UnderReview, 5));
     }
@@ -179,7 +179,7 @@ async fn holding(held: &[&str]) -> (MockServer, Arc<Mutex<Vec<String>>>) {
 async fn what_the_packet_lacks_is_taken_away_before_it_is_submitted() {
     let (server, held) = holding(&["Yesterday1", "ByHand2"]).await;
     let packet = packet();
-    let (answer, _) = square().submit(&local(&server), DISPUTE, Sending::of(&packet), "k").await;
+    let (answer, _) = square().submit(&local(&server), DISPUTE.into(), Sending::of(&packet), "k").await;
     assert_eq!(answer.word(), "receipt", "{answer:?}");
     assert_eq!(*held.lock().unwrap(), ["vT8nR4yXcZ2qLmB6vKwP"]);
     let sent = requests(&server).await;
@@ -198,7 +198,7 @@ async fn what_square_does_not_let_go_of_holds_up_no_submission() {
     let submitted = told(200, fixture!("record_submitted"));
     Mock::given(path_regex("/submit-evidence$")).respond_with(submitted).mount(&server).await;
     let packet = packet();
-    let (answer, _) = square().submit(&local(&server), DISPUTE, Sending::of(&packet), "k").await;
+    let (answer, _) = square().submit(&local(&server), DISPUTE.into(), Sending::of(&packet), "k").await;
     assert_eq!(answer.word(), "receipt", "{answer:?}");
 }
 
@@ -224,7 +224,7 @@ async fn what_cannot_be_compared_or_taken_away_is_not_submitted() {
         Mock::given(method("GET")).respond_with(shown).mount(&server).await;
         Mock::given(method("DELETE")).respond_with(taken_away).mount(&server).await;
         let packet = packet();
-        let (answer, _) = square().submit(&local(&server), DISPUTE, Sending::of(&packet), "k").await;
+        let (answer, _) = square().submit(&local(&server), DISPUTE.into(), Sending::of(&packet), "k").await;
         assert_eq!(answer.word(), word, "{answer:?}");
         assert!(requests(&server).await.iter().all(|r| !r.url.path().ends_with("/submit-evidence")));
     }
@@ -241,7 +241,7 @@ async fn nothing_is_submitted_before_every_piece_is_taken() {
     ] {
         let (server, account) = submitting(template, told(200, fixture!("record_submitted"))).await;
         let packet = packet();
-        let (answer, _) = square().submit(&account, DISPUTE, Sending::of(&packet), "k").await;
+        let (answer, _) = square().submit(&account, DISPUTE.into(), Sending::of(&packet), "k").await;
         assert_eq!(answer.word(), word, "{answer:?}");
         assert!(requests(&server).await.iter().all(|r| !r.url.path().ends_with("/submit-evidence")));
     }
@@ -259,7 +259,7 @@ async fn a_submission_that_may_have_arrived_is_unknown() {
     ] {
         let (_server, account) = submitting(told(200, fixture!("evidence")), template).await;
         let packet = packet();
-        let (answer, _) = square().submit(&account, DISPUTE, Sending::of(&packet), "k").await;
+        let (answer, _) = square().submit(&account, DISPUTE.into(), Sending::of(&packet), "k").await;
         assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
     }
 }
@@ -289,7 +289,7 @@ async fn refusals_carry_squares_code_and_words() {
     for (status, body, wanted, words) in rows {
         let server = MockServer::start().await;
         Mock::given(any()).respond_with(told(status, &body)).mount(&server).await;
-        let (answer, _) = square().accept(&local(&server), DISPUTE, "k").await;
+        let (answer, _) = square().accept(&local(&server), DISPUTE.into(), "k").await;
         let Answer::Refused { status: found, code, reason } = answer else { panic!("{answer:?}") };
         assert_eq!((found, code.as_deref(), reason.as_str()), (status, wanted, words));
     }
@@ -302,14 +302,18 @@ async fn what_has_no_place_there_is_not_sent() {
     let (packet, square) = (packet(), square());
     let content = Bytes::from_static(b"%PDF");
     assert_eq!(square.upload(&account, "f", "application/pdf", content, "k").await.0.word(), "refused");
-    let staged = square.stage_evidence(&account, DISPUTE, Sending::of(&packet), "k").await.0;
+    let staged = square.stage_evidence(&account, DISPUTE.into(), Sending::of(&packet), "k").await.0;
     assert_eq!(staged.word(), "refused");
     for id in ["", "../payments", "a/b", "a b"] {
         assert_eq!(square.fetch(&account, id).await.0.word(), "refused", "{id}");
-        assert_eq!(square.accept(&account, id, "k").await.0.word(), "refused", "{id}");
-        assert_eq!(square.submit(&account, id, Sending::of(&packet), "k").await.0.word(), "refused", "{id}");
+        assert_eq!(square.accept(&account, id.into(), "k").await.0.word(), "refused", "{id}");
+        assert_eq!(
+            square.submit(&account, id.into(), Sending::of(&packet), "k").await.0.word(),
+            "refused",
+            "{id}"
+        );
     }
     let tokenless = super::account(&[], &[], Some(server.uri()));
-    assert_eq!(square.accept(&tokenless, DISPUTE, "k").await.0.word(), "refused");
+    assert_eq!(square.accept(&tokenless, DISPUTE.into(), "k").await.0.word(), "refused");
     assert!(requests(&server).await.is_empty());
 }

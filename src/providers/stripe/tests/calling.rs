@@ -93,7 +93,7 @@ async fn accept_closes_with_the_key_and_nothing_else() {
     let mut lost = dispute();
     lost["status"] = "lost".into();
     let server = answering(ok(&lost)).await;
-    let (answer, logs) = stripe().accept(&local(&server), "du_1QaMango", "cycle-7-accept").await;
+    let (answer, logs) = stripe().accept(&local(&server), "du_1QaMango".into(), "cycle-7-accept").await;
     let record = received(answer);
     assert_record(&record, Source::Receipt);
     assert_eq!(one(record.reading).snapshot().unwrap().status, Status::Lost);
@@ -117,7 +117,9 @@ fn packet() -> Packet {
 #[tokio::test]
 async fn staging_sends_the_form_without_submitting() {
     let server = answering(ok(&dispute())).await;
-    received(stripe().stage_evidence(&local(&server), "du_1QaMango", Sending::of(&packet()), "k").await.0);
+    received(
+        stripe().stage_evidence(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await.0,
+    );
     let request = only_request(&server).await;
     assert_eq!((request.method.as_str(), request.url.path()), ("POST", "/v1/disputes/du_1QaMango"));
     assert_eq!(header(&request, "idempotency-key"), Some("k"));
@@ -134,7 +136,10 @@ async fn an_older_pinned_version_is_not_told_what_it_does_not_know() {
     let mut stripe = stripe();
     stripe.api_version = "2025-08-27.basil".into();
     received(
-        stripe.stage_evidence(&local(&server), "du_1QaMango", Sending::of(&Packet::default()), "k").await.0,
+        stripe
+            .stage_evidence(&local(&server), "du_1QaMango".into(), Sending::of(&Packet::default()), "k")
+            .await
+            .0,
     );
     assert_eq!(only_request(&server).await.body, b"submit=false");
 }
@@ -142,7 +147,7 @@ async fn an_older_pinned_version_is_not_told_what_it_does_not_know() {
 #[tokio::test]
 async fn submitting_sends_the_whole_packet_again() {
     let server = answering(ok(&dispute())).await;
-    received(stripe().submit(&local(&server), "du_1QaMango", Sending::of(&packet()), "k").await.0);
+    received(stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await.0);
     let body = String::from_utf8(only_request(&server).await.body).unwrap();
     assert!(body.starts_with("evidence[customer_name]=") && body.ends_with("&submit=true"), "{body}");
     assert!(body.contains("evidence[receipt]=file_1Qa") && !body.contains("intended"), "{body}");
@@ -156,7 +161,8 @@ async fn an_acknowledged_fee_is_told_to_the_network_that_asks() {
             serde_json::json!({"status": "requires_fee_acknowledgement"});
         let server = answering(ok(&asking)).await;
         let packet = Packet { fee_acknowledged: true, ..packet() };
-        let (answer, logs) = stripe().submit(&local(&server), "du_1QaMango", Sending::of(&packet), "k").await;
+        let (answer, logs) =
+            stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet), "k").await;
         received(answer);
         assert_eq!(logs.len(), 2, "the record is read first");
         let requests = server.received_requests().await.unwrap();
@@ -177,7 +183,7 @@ async fn a_fee_whose_network_cannot_be_read_sends_nothing() {
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(503)).mount(&server).await;
     Mock::given(method("POST")).respond_with(ok(&dispute())).expect(0).mount(&server).await;
     let packet = Packet { fee_acknowledged: true, ..packet() };
-    let (answer, _) = stripe().submit(&local(&server), "du_1QaMango", Sending::of(&packet), "k").await;
+    let (answer, _) = stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet), "k").await;
     assert_eq!(answer.word(), "retry");
 }
 

@@ -24,15 +24,15 @@ async fn words(template: ResponseTemplate) -> [&'static str; 4] {
     let id = "du_1QaMango";
     [
         stripe.fetch(&account, id).await.0.word(),
-        stripe.stage_evidence(&account, id, Sending::of(&packet), "k").await.0.word(),
-        stripe.accept(&account, id, "k").await.0.word(),
-        stripe.submit(&account, id, Sending::of(&packet), "k").await.0.word(),
+        stripe.stage_evidence(&account, id.into(), Sending::of(&packet), "k").await.0.word(),
+        stripe.accept(&account, id.into(), "k").await.0.word(),
+        stripe.submit(&account, id.into(), Sending::of(&packet), "k").await.0.word(),
     ]
 }
 
 async fn accepted(template: ResponseTemplate) -> Answer<crate::providers::Record> {
     let server = answering(template).await;
-    stripe().accept(&local(&server), "du_1QaMango", "k").await.0
+    stripe().accept(&local(&server), "du_1QaMango".into(), "k").await.0
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_lost_connection_is_unknown_where_it_matters() {
     let cut: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"id\":\"du_1QaMango\"";
     for answer in [b"".as_slice(), cut] {
         let account = Account { base_url: Some(hanging_up(answer).await), ..account(&[]) };
-        assert_eq!(stripe().accept(&account, "du_1QaMango", "k").await.0.word(), "unknown");
+        assert_eq!(stripe().accept(&account, "du_1QaMango".into(), "k").await.0.word(), "unknown");
         let account = Account { base_url: Some(hanging_up(answer).await), ..account };
         let (answer, logs) = stripe().fetch(&account, "du_1QaMango").await;
         assert_eq!(answer.word(), "retry");
@@ -136,7 +136,7 @@ async fn a_call_that_was_never_sent_may_be_repeated() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let account = Account { base_url: Some(url), ..account(&[]) };
-    let (answer, logs) = stripe().accept(&account, "du_1QaMango", "k").await;
+    let (answer, logs) = stripe().accept(&account, "du_1QaMango".into(), "k").await;
     assert_eq!(answer.word(), "retry");
     assert_eq!(logs[0].status, None);
 }
@@ -148,14 +148,14 @@ async fn nonsense_is_not_sent() {
     for id in ["", "..", "du_1/close", "du_1?x=1", "du 1"] {
         for answer in [
             stripe.fetch(&account, id).await.0,
-            stripe.accept(&account, id, "k").await.0,
-            stripe.submit(&account, id, Sending::of(&packet), "k").await.0,
+            stripe.accept(&account, id.into(), "k").await.0,
+            stripe.submit(&account, id.into(), Sending::of(&packet), "k").await.0,
         ] {
             assert!(matches!(answer, Answer::Refused { status: 0, .. }), "{id:?}: {answer:?}");
         }
     }
     for key in ["", "two words", "ü", &"k".repeat(256)] {
-        let answer = stripe.accept(&account, "du_1", key).await.0;
+        let answer = stripe.accept(&account, "du_1".into(), key).await.0;
         assert!(matches!(answer, Answer::Refused { status: 0, .. }), "{key:?}");
     }
     for cursor in ["", "evt_1", "events:", "events:../x", "charges:ch_1"] {
@@ -176,7 +176,8 @@ async fn an_account_without_a_usable_key_calls_nobody() {
     for key in [None, Some(""), Some("rk_test mango"), Some("rk_test_mango\n")] {
         let entries = key.map(|k| ("api_key".to_owned(), SecretString::from(k)));
         let account = Account { credentials: Credentials::new(entries), ..local(&server) };
-        let Answer::Refused { status: 0, reason, .. } = stripe().accept(&account, "du_1", "k").await.0 else {
+        let Answer::Refused { status: 0, reason, .. } = stripe().accept(&account, "du_1".into(), "k").await.0
+        else {
             panic!()
         };
         assert!(reason.contains("`api_key`") && !reason.contains("mango"), "{reason}");

@@ -8,7 +8,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::meaning::{EventCode, Meaning, Word};
-use super::{reason, wire};
+use super::{reason, units, wire};
 use crate::dispute::{Currency, Event, FraudNotice, Money, News, RespondBy, Snapshot, Source, Status};
 use crate::providers::http::is_plain_ref;
 use crate::providers::shared::plausible::{AMOUNT_MINOR_MAX, clean};
@@ -230,25 +230,11 @@ fn amount(item: &wire::Item) -> Result<Money, Puzzle> {
     let value = amount.value.ok_or("`amount.value` is missing")?;
     let currency = amount.currency.as_deref().unwrap_or_default();
     let currency = Currency::parse(currency).map_err(|e| format!("`amount.currency`: {e}"))?;
-    let minor = minor(value, currency)?;
+    let minor = units::iso_minor(value, currency).map_err(|what| format!("`amount.value` {what}"))?;
     if !(0..=AMOUNT_MINOR_MAX).contains(&minor) {
         return Err(format!("`amount.value` is {value}: minor units from 0 to 10^15 are expected"));
     }
     Ok(Money::new(minor, currency))
-}
-
-/// ISO's minor units. Adyen counts four currencies in other ones (docs.adyen.com, "Currency codes and minor units").
-fn minor(value: i64, currency: Currency) -> Result<i64, Puzzle> {
-    match currency.as_str() {
-        // Hundredths, which ISO does not have.
-        "CLP" | "ISK" if value % 100 == 0 => Ok(value / 100),
-        "CLP" | "ISK" => Err(format!(
-            "`amount.value` is {value}: Adyen counts {currency} in hundredths, and this is no whole number"
-        )),
-        // Whole units, which are a hundred of ISO's.
-        "CVE" | "IDR" => Ok(value.saturating_mul(100)),
-        _ => Ok(value),
-    }
 }
 
 fn respond_by(item: &wire::Item, status: Status, as_of: DateTime<Utc>) -> Result<RespondBy, Puzzle> {

@@ -3,7 +3,7 @@
 //!
 //! `signature` who sent it · `event` what it means · `meaning` its table of events · `reason` why · `capability`
 //! what can be done · `defence` evidence in its words · `letter` words as a document · `api` the calls ·
-//! `refusal` its errors · `wire` its JSON.
+//! `refusal` its errors · `units` how money is counted · `wire` its JSON.
 
 mod api;
 mod capability;
@@ -18,6 +18,7 @@ mod refusal;
 mod signature;
 #[cfg(test)]
 mod tests;
+pub(super) mod units;
 mod wire;
 
 use super::*;

@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{reason, wire};
+use super::{reason, units, wire};
 use crate::dispute::{Currency, Event, Money, News, Reason, RespondBy, Snapshot, Source, Stage, Status};
 use crate::providers::http::is_plain_ref;
 use crate::providers::shared::plausible::{self, AMOUNT_MINOR_MAX, clean};
@@ -238,18 +238,14 @@ fn whole(parts: Parts<'_>) -> Result<Snapshot, Puzzle> {
 }
 
 /// A dispute of a refund has a negative amount, and is resolved without anybody's doing: its size is kept.
-/// Chilean pesos are told in hundredths that do not exist (checkout.com/docs, "Format the amount value").
 fn amount(told: i64, currency: &str, word: &str) -> Result<Money, Puzzle> {
     let minor = if word == "resolved" { told.saturating_abs() } else { told };
     if !(0..=AMOUNT_MINOR_MAX).contains(&minor) {
         return Err(format!("`amount` is {told}: minor units from 0 to 10^15 are expected"));
     }
     let currency = Currency::parse(currency).map_err(|e| format!("`currency`: {e}"))?;
-    match (currency.as_str(), minor % 100) {
-        ("CLP", 0) => Ok(Money::new(minor / 100, currency)),
-        ("CLP", _) => Err(format!("`amount` is {told} CLP: hundredths that end in 00 are expected")),
-        (_, _) => Ok(Money::new(minor, currency)),
-    }
+    let minor = units::iso_minor(minor, currency).map_err(|what| format!("`amount` {what}"))?;
+    Ok(Money::new(minor, currency))
 }
 
 fn respond_by(told: Option<&str>) -> Result<RespondBy, Puzzle> {

@@ -2,7 +2,8 @@
 //! nothing: the record is the only word, and is read after every one of them.
 //!
 //! `signature` who sent it · `event` what it means · `reason` why · `capability` what can be done · `evidence`
-//! a packet in its words · `api` and `list` the calls · `refusal` its errors · `wire` its JSON.
+//! a packet in its words · `api` and `list` the calls · `refusal` its errors · `units` how money is counted · `wire`
+//! its JSON.
 
 mod api;
 mod capability;
@@ -17,6 +18,7 @@ mod signature;
 #[cfg(test)]
 mod tests;
 mod wire;
+pub(super) mod units;
 
 use super::*;
 use crate::providers::http::{Http, TimeOuts};

@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{connector, reason, wire};
+use super::{connector, reason, units, wire};
 use crate::dispute::{Currency, Event, Money, News, RespondBy, Snapshot, Source, Stage};
 use crate::providers::http::is_plain_ref;
 use crate::providers::shared::plausible::{self, AMOUNT_MINOR_MAX, clean};
@@ -117,11 +117,16 @@ fn stage(word: &str) -> Result<Stage, Puzzle> {
 fn amount(dispute: &wire::Dispute) -> Result<Money, Puzzle> {
     let text = dispute.amount.as_str();
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let minor = text.parse().ok().filter(|minor| digits && (0..=AMOUNT_MINOR_MAX).contains(minor));
-    let minor = minor.ok_or_else(|| {
-        format!("`amount` is `{}`: minor units from 0 to 10^15 are expected, as text", clean(text))
-    })?;
+    let possible = |minor: &i64| (0..=AMOUNT_MINOR_MAX).contains(minor);
+    let wrong =
+        || format!("`amount` is `{}`: minor units from 0 to 10^15 are expected, as text", clean(text));
+    let told = text.parse().ok().filter(|told| digits && possible(told)).ok_or_else(wrong)?;
     let currency = Currency::parse(&dispute.currency).map_err(|e| format!("`currency`: {e}"))?;
+    let minor =
+        units::iso_minor(told, currency, &dispute.connector).map_err(|what| format!("`amount` {what}"))?;
+    if !possible(&minor) {
+        return Err(wrong());
+    }
     Ok(Money::new(minor, currency))
 }
 

@@ -2,7 +2,8 @@
 //! its words are wrong for some of them (`connector`), and only what is sure is believed.
 //!
 //! `signature` who sent it · `event` what it means · `connector` whose word counts · `reason` why · `capability` what
-//! can be done · `evidence` in its words · `api` and `list` the calls · `refusal` its errors · `wire` its JSON.
+//! can be done · `evidence` in its words · `api` and `list` the calls · `refusal` its errors · `units` how money is
+//! counted · `wire` its JSON.
 
 mod api;
 mod capability;
@@ -17,6 +18,7 @@ mod refusal;
 mod signature;
 #[cfg(test)]
 mod tests;
+mod units;
 mod wire;
 
 use super::*;

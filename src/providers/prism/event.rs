@@ -151,7 +151,10 @@ fn stage(number: i32) -> Result<Stage, String> {
     }
 }
 
-/// The numbers that are known of Prism's list, which is its own and not ISO's.
+/// The numbers that are known of Prism's list, which is its own and not ISO's. Of none of these currencies is a
+/// connector known to count other units than ISO 4217 does, and Prism hands a connector's number on as it is told: the
+/// others that it has (Adyen's krónur, pesos, rupiah and escudos among them) are not read here. What a webhook tells
+/// of an amount is read by the connector's own folder, in its units.
 fn currency(number: i32) -> Option<Currency> {
     let code = match number {
         1 => "AED",

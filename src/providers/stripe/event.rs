@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::fields::{Fields, Understood};
 use super::reason::category;
+use super::units;
 use super::wire::{
     Eligibility, EnhancedEligibility, Envelope, EvidenceDetails, Loose, PaymentMethodDetails, WireDispute,
     WireWarning,
@@ -256,20 +257,8 @@ fn money(dispute: &WireDispute<'_>, fields: Fields) -> Understood<Money> {
     let code = fields.needed_word("currency", &dispute.currency)?;
     let currency = Currency::parse(code).map_err(|e| format!("`{}currency`: {e}", fields.place))?;
     let amount = fields.amount("amount", &dispute.amount)?;
-    Ok(Money::new(minor_units(amount, currency, fields)?, currency))
-}
-
-/// Stripe's unit is ISO 4217's but in three currencies: króna and shilling come with two decimals that are
-/// always zero, ariary with none (docs.stripe.com/currencies, special cases and zero-decimal currencies).
-fn minor_units(amount: i64, currency: Currency, fields: Fields) -> Understood<i64> {
-    match currency.as_str() {
-        "ISK" | "UGX" if amount % 100 != 0 => {
-            Err(format!("`{}amount` is {amount}: in {currency} Stripe sends multiples of 100", fields.place))
-        }
-        "ISK" | "UGX" => Ok(amount / 100),
-        "MGA" => Ok(amount * 100),
-        _ => Ok(amount),
-    }
+    let minor = units::iso_minor(amount, currency);
+    Ok(Money::new(minor.map_err(|what| format!("`{}amount` {what}", fields.place))?, currency))
 }
 
 fn customer_ref(customer: &Loose<'_>) -> Option<String> {

@@ -12,6 +12,7 @@ mod receipt;
 mod signature;
 #[cfg(test)]
 mod tests;
+pub(super) mod units;
 mod wire;
 
 use super::http::{Http, TimeOuts};

@@ -188,3 +188,42 @@ fn absurd_values_are_no_record() {
         "its absence would change what is believed"
     );
 }
+
+#[test]
+fn amounts_are_counted_as_the_connector_behind_counts_them() {
+    let told = |connector: &str, amount: &str, currency: &str| {
+        json!({"connector": connector, "connector_status": null,
+        "amount": amount, "currency": currency})
+    };
+    for (connector, amount, currency, meant) in [
+        ("adyen", "490000", "CLP", "4,900 CLP"),
+        ("adyen", "490000", "ISK", "4,900 ISK"),
+        ("adyen", "4900", "IDR", "4,900.00 IDR"),
+        ("adyen", "4900", "CVE", "4,900.00 CVE"),
+        ("adyen", "4900", "JPY", "4,900 JPY"),
+        ("adyen", "4900", "KWD", "4.900 KWD"),
+        ("stripe", "490000", "ISK", "4,900 ISK"),
+        ("stripe", "4900", "MGA", "4,900.00 MGA"),
+        ("stripe", "4900", "CLP", "4,900 CLP"),
+        ("checkout", "490000", "CLP", "4,900 CLP"),
+        ("checkout", "4900", "ISK", "4,900 ISK"),
+        ("paypal", "4900", "HUF", "49.00 HUF"),
+        ("braintree", "4900", "CLP", "4,900 CLP"),
+        ("worldpayvantiv", "4900", "USD", "49.00 USD"),
+    ] {
+        let seen = snapshot(told(connector, amount, currency));
+        assert_eq!(seen.amount.to_string(), meant, "{connector}: {amount} {currency}");
+    }
+    for (connector, amount, currency, why) in [
+        ("adyen", "4950", "CLP", "Adyen counts CLP in hundredths"),
+        ("adyen", "1000000000000000", "IDR", "10^15"),
+        ("stripe", "4950", "ISK", "multiples of 100"),
+        ("checkout", "4950", "CLP", "end in 00"),
+        ("paypal", "4900", "ISK", "does not count ISK as ISO 4217"),
+        ("braintree", "4900", "MGA", "does not count MGA as ISO 4217"),
+        ("unheard_of", "4900", "LYD", "does not count LYD as ISO 4217"),
+    ] {
+        let what = puzzle(told(connector, amount, currency));
+        assert!(what.contains(why) && what.contains("`amount`"), "{connector}: {amount} {currency}: {what}");
+    }
+}

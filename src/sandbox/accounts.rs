@@ -25,6 +25,13 @@ pub struct SandboxAccount {
     pub webhook_secrets: Vec<String>,
     #[serde(default)]
     pub webhook_url: Option<String>,
+    /// The account of a platform that this one is connected to: what that has serves this one too, and its endpoint
+    /// takes this one's webhooks.
+    #[serde(default)]
+    pub via: Option<String>,
+    /// The provider's own id of it; made up without one.
+    #[serde(default)]
+    pub provider_account: Option<String>,
 }
 
 impl SandboxAccount {
@@ -36,6 +43,8 @@ impl SandboxAccount {
             settings: BTreeMap::new(),
             webhook_secrets: vec![],
             webhook_url: None,
+            via: None,
+            provider_account: None,
         }
     }
 
@@ -65,6 +74,8 @@ impl SandboxAccount {
 #[derive(Debug)]
 pub(super) struct AccountState {
     pub spec: SandboxAccount,
+    /// The platform that it is connected to.
+    pub via: Option<usize>,
     /// The provider's id of the merchant.
     pub account_ref: String,
     /// Secrets that were rolled, and when they stop signing.

@@ -111,6 +111,11 @@ impl Office {
         })
     }
 
+    /// Whose endpoint takes the account's webhooks, and whose secret signs them.
+    pub fn receiver(&self, account: usize) -> &AccountState {
+        &self.accounts[self.accounts[account].via.unwrap_or(account)]
+    }
+
     pub fn set_timer(&mut self, at: DateTime<Utc>, timer: Timer) {
         let n = self.count();
         self.timers.insert((at, n), timer);
@@ -170,7 +175,8 @@ impl Office {
             true => None,
             false => self.faults.for_webhook(&subject, &mut self.dice),
         };
-        self.outbox.push(draft, &state.spec, state.webhook_disabled, at, trouble);
+        let receiver = &self.accounts[self.accounts[account].via.unwrap_or(account)];
+        self.outbox.push(draft, &receiver.spec, receiver.webhook_disabled, at, trouble);
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Facts {
     pub patience: TimeDelta,
     /// Whether an endpoint that failed for that long is switched off.
     pub switches_off: bool,
+    /// Whether accounts may be connected to a platform's, which speaks for them.
+    pub connects: bool,
 }
 
 /// A webhook as it leaves.
@@ -137,6 +139,20 @@ pub(super) struct Desk<'a, B> {
 /// What is wrong with an account for this provider, as a sentence.
 pub(super) fn check_account(facts: &Facts, spec: &SandboxAccount) -> anyhow::Result<()> {
     let (provider, name): (ProviderKind, &str) = (spec.provider, &spec.name);
+    for key in spec.settings.keys() {
+        check_setting(facts, provider, key)?;
+    }
+    if spec.via.is_some() && !facts.connects {
+        anyhow::bail!("{provider} knows no connected accounts, and `{name}` says `via`");
+    }
+    if spec.via.is_some() {
+        return match spec.credentials.is_empty() && spec.webhook_secrets.is_empty() {
+            true => Ok(()),
+            false => anyhow::bail!(
+                "the {provider} account `{name}` goes with what its platform has: give it nothing"
+            ),
+        };
+    }
     for wanted in facts.credentials {
         if spec.credentials.get(*wanted).is_none_or(String::is_empty) {
             anyhow::bail!("the {provider} account `{name}` needs the credential `{wanted}`");
@@ -146,9 +162,6 @@ pub(super) fn check_account(facts: &Facts, spec: &SandboxAccount) -> anyhow::Res
         anyhow::bail!(
             "the {provider} account `{name}` has a credential `{odd}`, which {provider} does not know"
         );
-    }
-    for key in spec.settings.keys() {
-        check_setting(facts, provider, key)?;
     }
     if facts.webhook_secret && spec.webhook_secrets.is_empty() {
         anyhow::bail!("the {provider} account `{name}` needs a webhook secret");

@@ -32,8 +32,18 @@ impl World {
             }
             let (book, office) = world.at(spec.provider);
             check_account(&book.facts(), &spec)?;
+            let platform = |name: &String| office.account_index(spec.provider, Some(name));
+            let via = spec.via.as_ref().map(platform).transpose();
+            let via = via
+                .with_context(|| format!("`{}` comes after the account that it names by `via`", spec.name))?;
+            if via.is_some_and(|via| office.accounts[via].via.is_some()) {
+                bail!(
+                    "`{}` is connected to an account that is connected itself: name the platform",
+                    spec.name
+                );
+            }
             let account_ref = book.account_ref(&spec, &mut office.ids);
-            let state = AccountState { spec, account_ref, retiring: vec![], webhook_disabled: false };
+            let state = AccountState { spec, via, account_ref, retiring: vec![], webhook_disabled: false };
             office.accounts.push(state);
         }
         Ok(world)

@@ -53,6 +53,7 @@ impl StandIn for Book {
             // Every eight hours at last, for thirty days (docs.adyen.com, "Webhook troubleshooting").
             patience: TimeDelta::days(30),
             switches_off: false,
+            connects: false,
         }
     }
 

@@ -46,6 +46,7 @@ impl StandIn for Book {
             // Eight tries over a little more than a day (its webhook pages).
             patience: TimeDelta::hours(30),
             switches_off: false,
+            connects: false,
         }
     }
 

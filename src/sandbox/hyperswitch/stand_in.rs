@@ -30,6 +30,7 @@ impl StandIn for Book {
             // Fifteen tries, the last after a day.
             patience: TimeDelta::days(1),
             switches_off: false,
+            connects: false,
         }
     }
 

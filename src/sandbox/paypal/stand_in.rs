@@ -43,6 +43,7 @@ impl StandIn for Book {
             // Up to 25 times over three days (PayPal's webhook pages).
             patience: TimeDelta::days(3),
             switches_off: false,
+            connects: false,
         }
     }
 

@@ -43,6 +43,7 @@ impl StandIn for Book {
             // Tried again for a day, then the endpoint is switched off (its webhook pages).
             patience: TimeDelta::days(1),
             switches_off: true,
+            connects: false,
         }
     }
 

@@ -46,6 +46,7 @@ impl StandIn for Book {
             // Tried again for a day (its webhook pages).
             patience: TimeDelta::days(1),
             switches_off: false,
+            connects: false,
         }
     }
 

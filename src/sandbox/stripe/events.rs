@@ -5,6 +5,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
+use super::super::accounts::AccountState;
 use super::super::outbox::Draft;
 use super::{API_VERSION, Desk, THIN_EVENTS};
 
@@ -25,6 +26,13 @@ pub(super) struct Event {
 pub(super) struct Cause {
     pub request: Option<String>,
     pub key: Option<String>,
+}
+
+/// Says whose event it is, where that is not the account at whose endpoint it arrives (docs.stripe.com/connect/webhooks).
+pub(super) fn name_connected(event: &mut Value, field: &str, account: &AccountState) {
+    if account.via.is_some() {
+        event[field] = json!(account.account_ref);
+    }
 }
 
 /// The fields of `before` that read differently in `after`, nested hashes field by field.
@@ -56,7 +64,7 @@ impl Desk<'_> {
         cause: &Cause,
     ) {
         let event = self.event(at, account, kind, object, before, cause);
-        let body = match self.office.accounts[account].is_on(THIN_EVENTS) {
+        let body = match self.office.receiver(account).is_on(THIN_EVENTS) {
             true => self.thin(&event, object),
             false => event.body.clone(),
         };
@@ -82,8 +90,8 @@ impl Desk<'_> {
         cause: &Cause,
     ) -> Event {
         let id = self.office.ids.next("evt_", 24);
-        let state = &self.office.accounts[account];
-        let sent_as = match state.is_on(THIN_EVENTS) {
+        let receiver = self.office.receiver(account);
+        let sent_as = match receiver.is_on(THIN_EVENTS) {
             true => format!("{id}_thin"),
             false => id.clone(),
         };
@@ -92,17 +100,18 @@ impl Desk<'_> {
         if let (Some(before), true) = (before, kind.ends_with(".updated")) {
             told.insert("previous_attributes".to_owned(), changed(before, object));
         }
-        let body = json!({
+        let mut body = json!({
             "id": id,
             "object": "event",
             "api_version": API_VERSION,
             "created": at.timestamp(),
             "data": told,
             "livemode": object["livemode"].as_bool() == Some(true),
-            "pending_webhooks": u8::from(state.spec.webhook_url.is_some()),
+            "pending_webhooks": u8::from(receiver.spec.webhook_url.is_some()),
             "request": { "id": cause.request, "idempotency_key": cause.key },
             "type": kind,
         });
+        name_connected(&mut body, "account", &self.office.accounts[account]);
         let n = self.office.count();
         Event { id, account, n, kind: kind.to_owned(), created: at.timestamp(), body, sent_as }
     }
@@ -115,7 +124,7 @@ impl Desk<'_> {
         let id = object["id"].as_str().unwrap_or_default();
         let created =
             super::super::office::instant(event.created).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        let thin = json!({
+        let mut thin = json!({
             "id": event.sent_as,
             "object": "v2.core.event",
             "context": null,
@@ -125,6 +134,7 @@ impl Desk<'_> {
             "related_object": { "id": id, "type": noun, "url": format!("/v1/{url}/{id}") },
             "type": format!("v1.{}", event.kind),
         });
+        name_connected(&mut thin, "context", &self.office.accounts[event.account]);
         self.book.thin.insert(event.sent_as.clone(), (event.account, thin.clone()));
         thin
     }

@@ -22,6 +22,7 @@ use axum::http::Method;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::accounts::AccountState;
 use super::faults::{Trouble, Upset, after_effect};
 use super::ledger::LedgerResult;
 use super::office::Called;
@@ -304,12 +305,18 @@ fn record(desk: &mut Desk<'_>, call: &Call<'_>, status: u16, result: LedgerResul
     desk.office.record(&called, status, result);
 }
 
-/// The account whose secret key the request carries, as Bearer token or as Basic user name.
+/// The account whose secret key the request carries, as Bearer token or as Basic user name; or the one that it speaks
+/// for, which is connected to that (docs.stripe.com/connect/authentication).
 fn authorised(desk: &Desk<'_>, request: &Incoming) -> Result<usize, Refusal> {
     let user = || request.basic().map(|(user, _)| user);
     let key = request.bearer().map(str::to_owned).or_else(user).ok_or_else(Refusal::no_key)?;
     let found = desk.office.account_with(ProviderKind::Stripe, &[("api_key", &key)]);
-    found.ok_or_else(|| Refusal::bad_key(&key))
+    let own = found.ok_or_else(|| Refusal::bad_key(&key))?;
+    let Some(named) = request.header("stripe-account") else { return Ok(own) };
+    let of_key =
+        |(n, a): &(usize, &AccountState)| (*n == own || a.via == Some(own)) && a.account_ref == named;
+    let spoken_for = desk.office.accounts.iter().enumerate().find(of_key).map(|(n, _)| n);
+    spoken_for.ok_or_else(|| Refusal::no_access(named))
 }
 
 fn read_parameters(request: &Incoming) -> Result<Node, Refusal> {

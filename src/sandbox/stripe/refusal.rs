@@ -91,6 +91,14 @@ impl Refusal {
         Self::invalid(format!("Invalid API Key provided: ****{shown}")).status(401)
     }
 
+    /// For an account that is not connected to the key's. Text assumed; the code and the status are on record.
+    pub fn no_access(account_ref: &str) -> Self {
+        let message = format!(
+            "The provided key does not have access to account '{account_ref}' (or that account does not exist)"
+        );
+        Self::invalid(message).code("account_invalid").status(403)
+    }
+
     pub fn unknown_url(method: &str, path: &str) -> Self {
         Self::invalid(format!("Unrecognized request URL ({method}: {path}).")).status(404)
     }

@@ -15,12 +15,22 @@ use super::super::outbox::{Draft, Webhook};
 use super::super::reply::{Incoming, Reply};
 use super::super::stand_in::{Facts, Sealed, StandIn};
 use super::super::{ProviderKind, SandboxAccount};
+use super::events::name_connected;
 use super::{API_VERSION, Book, Desk, THIN_EVENTS};
 
 impl SandboxAccount {
     pub fn stripe(name: &str, secret_key: &str, webhook_secret: &str) -> Self {
         let account = Self::new(ProviderKind::Stripe, name).credential("api_key", secret_key);
         account.webhook_secret(webhook_secret)
+    }
+
+    /// Stripe: an account that is connected to the platform `via`, which speaks for it. `account_ref` is Stripe's id of it.
+    pub fn stripe_connected(name: &str, via: &str, account_ref: &str) -> Self {
+        Self {
+            via: Some(via.to_owned()),
+            provider_account: Some(account_ref.to_owned()),
+            ..Self::new(ProviderKind::Stripe, name)
+        }
     }
 
     /// Stripe: thin `v2.core.event` notifications instead of snapshots.
@@ -46,6 +56,7 @@ impl StandIn for Book {
             // Live webhooks are tried again for three days (its webhook pages).
             patience: TimeDelta::days(3),
             switches_off: false,
+            connects: true,
         }
     }
 
@@ -61,8 +72,8 @@ impl StandIn for Book {
         vec![("Node, stripe", node)]
     }
 
-    fn account_ref(&self, _spec: &SandboxAccount, ids: &mut Ids) -> String {
-        ids.next("acct_", 16)
+    fn account_ref(&self, spec: &SandboxAccount, ids: &mut Ids) -> String {
+        spec.provider_account.clone().unwrap_or_else(|| ids.next("acct_", 16))
     }
 
     fn answer(&mut self, office: &mut Office, now: DateTime<Utc>, request: &Incoming) -> Reply {
@@ -133,7 +144,7 @@ impl StandIn for Book {
         &mut self,
         office: &mut Office,
         now: DateTime<Utc>,
-        _account: usize,
+        account: usize,
         order: &ExtraWebhook,
     ) -> anyhow::Result<Draft> {
         let event_type = order.event_type.as_deref().unwrap_or("charge.dispute.teleported");
@@ -145,7 +156,7 @@ impl StandIn for Book {
             }
             None => json!({ "id": "obj_1", "object": "teleporter" }),
         };
-        let body = json!({
+        let mut body = json!({
             "id": event_ref,
             "object": "event",
             "api_version": API_VERSION,
@@ -156,6 +167,7 @@ impl StandIn for Book {
             "request": { "id": null, "idempotency_key": null },
             "type": event_type,
         });
+        name_connected(&mut body, "account", &office.accounts[account]);
         Ok(Draft::real(&event_ref, event_type, order.dispute.as_deref(), Bytes::from(body.to_string())))
     }
 

@@ -12,6 +12,7 @@ mod prism;
 mod razorpay;
 mod square;
 mod stripe;
+mod stripe_connected;
 mod stripe_reads;
 mod webhooks;
 
@@ -110,6 +111,11 @@ impl Bench {
     }
 
     async fn with(change: impl Fn(SandboxAccount) -> SandboxAccount) -> Self {
+        Self::with_more(change, Vec::new()).await
+    }
+
+    /// `more` accounts come after those that it has.
+    async fn with_more(change: impl Fn(SandboxAccount) -> SandboxAccount, more: Vec<SandboxAccount>) -> Self {
         let inbox = Inbox::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -130,6 +136,7 @@ impl Bench {
                 accounts.push(change(kind.stand_in().example().webhook_url(&url)));
             }
         }
+        accounts.extend(more);
         let config = SandboxConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             clock: clock.clone(),

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit, Mac};
 use respondby::config::Config;
+use respondby::sandbox::{NewDispute, SandboxAccount};
 use respondby::store::accounts::{ConfiguredAccount, sync};
 use respondby::store::ids::Ids;
 use respondby::store::{deliveries, rebuild};
@@ -15,7 +16,7 @@ use sha2::Sha256;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::stage::{RULES, Setup, Stage, hours};
+use super::stage::{RULES, STRIPE, Setup, Stage, fraud, hours};
 
 const MERCHANTS: &str = "
 [[merchant]]
@@ -167,6 +168,42 @@ async fn an_event_is_decided_by_the_rules_of_the_account_it_names_and_answered_o
         let header = |name: &str| request.headers.get(name).map(|v| v.to_str().unwrap().to_owned());
         assert_eq!(header("stripe-account").as_deref(), Some("acct_berlin1"), "{}", request.url.path());
         assert_eq!(header("authorization").as_deref(), Some("Bearer sk_test_stage"), "the platform's key");
+    }
+}
+
+/// The same with the stand-in, which answers for the account only to whom it may.
+#[tokio::test]
+async fn a_connected_accounts_dispute_goes_all_its_way_at_the_stand_in() {
+    let more = MERCHANTS.replace("name = \"berlin\"", "name = \"berlin\"\nrules = \"rules.toml\"")
+        + "[[account]]\nmerchant = \"berlin\"\nprovider = \"stripe\"\nname = \"berlin-1\"\nvia = \"acme\"\n\
+           provider_account = \"acct_berlin1\"\n";
+    let beside = vec![SandboxAccount::stripe_connected("berlin-1", "acme", "acct_berlin1")];
+    for thin_events in [false, true] {
+        let (more, beside) = (more.clone(), beside.clone());
+        let mut stage = Stage::with(Setup { more, beside, thin_events, ..Setup::default() }).await;
+        let of = |account: &str, order: NewDispute| NewDispute { account: Some(account.to_owned()), ..order };
+        let dispute_ref = stage.open(of("berlin-1", fraud(STRIPE, hours(96)))).await;
+        let platforms = stage.open(of("acme", fraud(STRIPE, hours(96)))).await;
+        let missed = {
+            stage.control.set_webhook_url(STRIPE, Some("acme"), None).unwrap();
+            stage.create(of("berlin-1", fraud(STRIPE, hours(96))))
+        };
+        stage.advance(hours(14)).await;
+        for (dispute_ref, account) in
+            [(&dispute_ref, "berlin-1"), (&missed, "berlin-1"), (&platforms, "acme")]
+        {
+            let entry = stage.control.ledger().into_iter().find(|entry| entry.dispute_ref == **dispute_ref);
+            let kept = (entry.map(|entry| entry.account), stage.theirs(dispute_ref).status);
+            // The platform has no rules of its own here.
+            let wanted = match account {
+                "acme" => (None, "needs_response".to_owned()),
+                _ => (Some(account.to_owned()), "lost".to_owned()),
+            };
+            assert_eq!(kept, wanted, "thin: {thin_events}");
+            let line = stage.line(dispute_ref).await;
+            assert_eq!(line.account, account, "thin: {thin_events}");
+        }
+        assert_eq!(stage.deliveries("quarantined").await, 0);
     }
 }
 

@@ -71,6 +71,8 @@ pub struct Setup {
     /// More of the configuration, whole sections only.
     pub more: String,
     pub thin_events: bool,
+    /// Accounts that the stand-ins have beside the usual ones; `more` tells the engine of them.
+    pub beside: Vec<SandboxAccount>,
     /// A merchant and an account for every provider of the sandbox, and not the two alone.
     pub everywhere: bool,
     pub seed: u64,
@@ -83,6 +85,7 @@ impl Default for Setup {
             rules: RULES.into(),
             more: String::new(),
             thin_events: false,
+            beside: Vec::new(),
             everywhere: false,
             seed: 11,
             repage_every_s: 86_400,
@@ -389,7 +392,8 @@ fn accounts(setup: &Setup) -> Vec<SandboxAccount> {
 
 pub async fn sandbox(clock: Clock, setup: &Setup) -> Watched {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let config = SandboxConfig { listen, clock, accounts: accounts(setup), seed: setup.seed };
+    let accounts = accounts(setup).into_iter().chain(setup.beside.clone()).collect();
+    let config = SandboxConfig { listen, clock, accounts, seed: setup.seed };
     Watched::start(config).await
 }
 

@@ -1,6 +1,8 @@
 //! What Checkout.com can do at each stage: a chargeback is accepted, or answered with evidence that is first
 //! provided and then submitted, once. At arbitration its API only tells what happens; what is wanted there is
-//! arranged with its Disputes team (checkout.com/docs, "Disputes API" and "How disputes work").
+//! arranged with its Disputes team (checkout.com/docs, "Disputes API" and "How disputes work"). Newer references name
+//! calls under `/evidence/arbitration`. What they take, when they may be made and whether they can be taken back is not
+//! known here, so that nothing is sent there and a person is asked.
 
 use crate::dispute::{Capabilities, FileDelivery, FileLimits, LapseOutcome, Stage, StageCapability};
 

@@ -1,5 +1,6 @@
 //! Checkout.com. Its events tell what happened and not how the dispute stands, its calls are answered with
-//! nothing: the record is the only word, and is read after every one of them.
+//! nothing: the record is the only word, and is read after every one of them. Calls go with a secret key: its API takes
+//! OAuth tokens too, and where those come from its specification does not say.
 //!
 //! `signature` who sent it · `event` what it means · `reason` why · `capability` what can be done · `evidence`
 //! a packet in its words · `api` and `list` the calls · `refusal` its errors · `units` how money is counted · `wire`
@@ -17,8 +18,8 @@ mod refusal;
 mod signature;
 #[cfg(test)]
 mod tests;
-mod wire;
 pub(super) mod units;
+mod wire;
 
 use super::*;
 use crate::providers::http::{Http, TimeOuts};

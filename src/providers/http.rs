@@ -113,6 +113,13 @@ impl Http {
         })
     }
 
+    /// The same with a TLS server of a test's own: `root` alone is trusted.
+    #[cfg(test)]
+    pub fn trusting(mut self, root: reqwest::Certificate, time_outs: TimeOuts) -> Self {
+        self.client = builder(time_outs).no_proxy().tls_certs_only([root]).build().unwrap();
+        self
+    }
+
     /// The same with a smaller limit on answers.
     pub fn body_at_most(mut self, bytes: usize) -> Self {
         self.body_bytes_max = bytes.min(BODY_BYTES_MAX);

@@ -97,6 +97,12 @@ impl Keyring {
         })
     }
 
+    /// Downloads are made so from now on.
+    #[cfg(test)]
+    pub fn download_by(&mut self, change: impl FnOnce(Http) -> Http) {
+        self.http = change(self.http.clone());
+    }
+
     /// The key at that address, or why there is none.
     pub fn key(&self, url: &str) -> Result<Key, String> {
         if let Some(pinned) = self.pinned.as_ref().filter(|pinned| pinned.stands_for(url)) {

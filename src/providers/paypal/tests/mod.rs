@@ -1,6 +1,7 @@
 //! PayPal's own tests; what every provider must stand is in `providers::conformance`.
 
 mod calling;
+mod downloads;
 mod fuzzing;
 mod keys;
 mod packing;

@@ -298,6 +298,26 @@ fn a_status_that_the_events_name_contradicts_is_not_believed() {
 }
 
 #[test]
+fn an_ended_period_without_its_word_settles_nothing() {
+    let ended = fixture!("defense_period_ended");
+    for rest in ["", r#""autoDefended":"true","#, r#""defendable":"false","#, r#""rfiReasonCode":"127","#] {
+        let what = puzzle(&with(ended, r#""disputeStatus":"Lost","#, rest));
+        assert!(what.contains("Brazil") && what.contains("Customer Area"), "{rest}: {what}");
+    }
+    // With it, what it says: that nobody answered, somebody accepted, or the bank has the answer.
+    for (word, status) in [
+        ("Undefended", Status::Expired),
+        ("Expired", Status::Expired),
+        ("Accepted", Status::Accepted),
+        ("Pending", Status::UnderReview),
+        ("Lost", Status::Lost),
+    ] {
+        let told = with(ended, r#""disputeStatus":"Lost""#, &format!(r#""disputeStatus":"{word}""#));
+        assert_eq!(dispute(&told).status, status, "{word}");
+    }
+}
+
+#[test]
 fn the_scheme_decides_what_its_code_means() {
     let noc = fixture!("notification_of_chargeback");
     let reason = |scheme: &str, code: &str| {

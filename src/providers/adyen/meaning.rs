@@ -157,12 +157,12 @@ impl EventCode {
                 return Ok(None);
             }
             None if self == EventCode::InformationSupplied && !auto_defended => return Ok(None),
-            // It ends for want of an answer and by an acceptance (docs.adyen.com, Webhooks, this event), and its word may
-            // say that an answer is with the bank. Without the word it is no outcome: none is made up.
+            // It ends for want of an answer and by an acceptance (docs.adyen.com, Webhooks, this event), and its word
+            // may say that an answer is with the bank. Without the word it is no outcome: none is made up.
             None if self == EventCode::DisputeDefensePeriodEnded => {
                 return Err(format!(
-                    "`disputeStatus` is missing, as it is for payments in Brazil: `{self}` tells by it alone whether the \
-                     dispute was lost, accepted or is with the bank. The Customer Area shows it"
+                    "`disputeStatus` is missing, as it is for payments in Brazil: `{self}` tells by it alone whether \
+                     the dispute was lost, accepted or is with the bank. The Customer Area shows it"
                 ));
             }
             // The period has ended, so that nobody can answer any more.

@@ -1,4 +1,5 @@
-//! Checkout.com's units of money. Others pass its numbers on as they are, and ask here what they mean.
+//! Checkout.com's units of money, and what they are in ISO 4217's. Others pass its numbers on as they are, and ask here
+//! too: of where a number stood, and whose dispute it is about, nothing is known.
 
 use crate::dispute::Currency;
 

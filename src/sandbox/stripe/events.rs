@@ -28,7 +28,8 @@ pub(super) struct Cause {
     pub key: Option<String>,
 }
 
-/// Says whose event it is, where that is not the account at whose endpoint it arrives (docs.stripe.com/connect/webhooks).
+/// Says whose event it is, where that is not the account at whose endpoint it arrives
+/// (docs.stripe.com/connect/webhooks).
 pub(super) fn name_connected(event: &mut Value, field: &str, account: &AccountState) {
     if account.via.is_some() {
         event[field] = json!(account.account_ref);

@@ -24,7 +24,8 @@ impl SandboxAccount {
         account.webhook_secret(webhook_secret)
     }
 
-    /// Stripe: an account that is connected to the platform `via`, which speaks for it. `account_ref` is Stripe's id of it.
+    /// Stripe: an account that is connected to the platform `via`, which speaks for it. `account_ref` is Stripe's id
+    /// of it.
     pub fn stripe_connected(name: &str, via: &str, account_ref: &str) -> Self {
         Self {
             via: Some(via.to_owned()),

@@ -1,16 +1,13 @@
 //! Webhooks as Stripe would send them, about 3 kB each: one event id and one dispute apiece, everything else
 //! made up. A body is a template with its number written in, so that a million of them take no memory.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
 pub const SECRET: &str = "whsec_of_the_bench";
 pub const ACCOUNT: &str = "bench-stripe";
 pub const PATH: &str = "/webhooks/stripe/bench-stripe";
 
 /// Digits of a number in an id.
 const DIGITS: usize = 12;
-const SLOT: &str = "############";
+pub const SLOT: &str = "############";
 
 /// The template, and where the number goes.
 #[derive(Clone)]
@@ -22,7 +19,11 @@ pub struct Bodies {
 impl Bodies {
     /// `now` and `due_by` in unix seconds.
     pub fn new(now: i64, due_by: i64) -> Self {
-        let template = template(now, due_by);
+        Self::of(template(now, due_by))
+    }
+
+    /// Any text, with [`SLOT`] where its number goes.
+    pub fn of(template: String) -> Self {
         let slots = template.match_indices(SLOT).map(|(at, _)| at).collect();
         Self { template: template.into_bytes(), slots }
     }
@@ -49,16 +50,6 @@ impl Bodies {
 
     pub fn event_id(n: u64) -> String {
         format!("evt_1Bench{n:0width$}", width = DIGITS)
-    }
-
-    /// The signature over body `n`, in hex.
-    pub fn sign(&self, n: u64, t: i64) -> [u8; 64] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key of any length");
-        mac.update(format!("{t}.").as_bytes());
-        mac.update(&self.body(n));
-        let mut hex = [0; 64];
-        hex::encode_to_slice(mac.finalize().into_bytes(), &mut hex).expect("twice 32 is 64");
-        hex
     }
 }
 
@@ -91,7 +82,8 @@ const EVIDENCE: [&str; 26] = [
     "uncategorized_text",
 ];
 
-fn template(now: i64, due_by: i64) -> String {
+/// Stripe's body. `now` and `due_by` in unix seconds.
+pub fn template(now: i64, due_by: i64) -> String {
     let evidence: Vec<String> = EVIDENCE.iter().map(|field| format!("        \"{field}\": null")).collect();
     let evidence = evidence.join(",\n");
     format!(

@@ -16,7 +16,7 @@ use sqlx::AssertSqlSafe;
 use crate::Effort;
 use crate::bodies::Bodies;
 use crate::cluster::{Cluster, Scratch};
-use crate::measured::median;
+use crate::measured::{median, middle};
 use crate::report::Report;
 use crate::yardstick;
 
@@ -186,8 +186,7 @@ pub async fn measure_wakes(cluster: &Cluster, effort: Effort, report: &mut Repor
                 turns.push((fired, r3));
             }
         }
-        turns.sort_by(|a, b| f64::total_cmp(&(a.0 / a.1), &(b.0 / b.1)));
-        let (fired, r3) = turns[turns.len() / 2];
+        let (fired, r3) = middle(turns);
         report.at_least(&format!("wakes fired in full, {open} open"), (fired, "wakes/s"), ("R3", r3), 0.2);
     }
     engine.stop().await

@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::Effort;
 use crate::cluster::{Cluster, Scratch};
 use crate::load::{Order, Running, Seen};
-use crate::measured::{median, resident_mib};
+use crate::measured::{Spent, median, resident_mib};
 use crate::report::Report;
+use crate::requests::Sender;
 use crate::served::Served;
 use crate::yardstick;
 
@@ -17,17 +18,17 @@ const POOL: u32 = 16;
 const POOL_SLOW: u32 = 64;
 
 /// One run of load against one server.
-struct Round {
-    seen: Seen,
+pub struct Round {
+    pub seen: Seen,
     /// Processor time of the server and of Postgres per request, microseconds.
-    cpu_us: f64,
+    pub cpu_us: f64,
 }
 
 /// Numbers events, so that no two runs send the same.
-struct Events(u64);
+pub struct Events(pub u64);
 
 impl Events {
-    fn next_million(&mut self) -> u64 {
+    pub fn next_million(&mut self) -> u64 {
         self.0 += 1_000_000;
         self.0
     }
@@ -164,16 +165,19 @@ async fn run(
 ) -> anyhow::Result<Round> {
     let order = Order {
         addr: served.addr.clone(),
+        sender: Sender::stripe(),
         connections,
         warm_up_ms: ms(effort.warm_up),
         window_ms: ms(effort.window),
         first: events.next_million(),
         rate,
     };
-    let spent = || -> anyhow::Result<f64> {
-        Ok(crate::measured::Spent::of(served.pid)?.seconds + cluster.spent()?.seconds)
-    };
-    let mut load = Running::start(&order).await?;
+    under_load(cluster, served, &order).await
+}
+
+pub async fn under_load(cluster: &Cluster, served: &Served, order: &Order) -> anyhow::Result<Round> {
+    let spent = || -> anyhow::Result<f64> { Ok(Spent::of(served.pid)?.seconds + cluster.spent()?.seconds) };
+    let mut load = Running::start(order).await?;
     let before = spent()?;
     load.end_of_window().await?;
     let cpu_s = spent()? - before;
@@ -182,6 +186,6 @@ async fn run(
     Ok(Round { seen, cpu_us })
 }
 
-fn ms(duration: Duration) -> u64 {
+pub fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).expect("no measure takes that long")
 }

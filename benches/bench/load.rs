@@ -16,35 +16,33 @@ use tokio::process::{ChildStdout, Command};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::bodies::{Bodies, PATH};
+use crate::requests::{Requests, Sender};
 
 /// More than any server here answers in a second.
 const PER_S_MAX: f64 = 60_000.0;
 /// Nothing here takes this long.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(120);
 
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
-    #[arg(long)]
     pub addr: String,
-    #[arg(long)]
+    pub sender: Sender,
     pub connections: usize,
-    #[arg(long)]
     pub warm_up_ms: u64,
-    #[arg(long)]
     pub window_ms: u64,
     /// The number of the first event. Every run needs numbers of its own.
-    #[arg(long)]
     pub first: u64,
     /// Webhooks a second. Without it: as fast as they are answered.
-    #[arg(long)]
     pub rate: Option<f64>,
 }
 
-/// What came of it, within the window.
+/// What came of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Seen {
+    /// Within the window, with 200.
     pub answered: u64,
+    /// Before it, in it and after it.
+    pub answered_in_all: u64,
     pub seconds: f64,
     pub p50_us: f64,
     pub p99_us: f64,
@@ -66,19 +64,7 @@ impl Running {
     /// Starts it, and returns when its window opens.
     pub async fn start(order: &Order) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command
-            .arg("load")
-            .args(["--addr", &order.addr, "--connections", &order.connections.to_string()])
-            .args([
-                "--warm-up-ms",
-                &order.warm_up_ms.to_string(),
-                "--window-ms",
-                &order.window_ms.to_string(),
-            ])
-            .args(["--first", &order.first.to_string()]);
-        if let Some(rate) = order.rate {
-            command.args(["--rate", &rate.to_string()]);
-        }
+        command.arg("load").arg(serde_json::to_string(order)?);
         let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let lines = BufReader::new(child.stdout.take().context("asked for")?).lines();
         let mut running = Self { lines, child };
@@ -107,26 +93,29 @@ impl Running {
 /// What the connections share.
 struct Shared {
     order: Order,
-    bodies: Bodies,
-    t: i64,
-    signatures: Vec<[u8; 64]>,
+    requests: Requests,
+    /// One after the other.
+    signatures: Vec<u8>,
+    count: usize,
     next: Cell<usize>,
     opens: Cell<Option<Instant>>,
     closes: Cell<Option<Instant>>,
     latencies_us: RefCell<Vec<u32>>,
 }
 
-pub async fn run(order: Order) -> anyhow::Result<ExitCode> {
-    let t = Clock::system().now().timestamp();
-    let bodies = Bodies::new(t, t + 20 * 86_400);
+/// `order` as JSON.
+pub async fn run(order: &str) -> anyhow::Result<ExitCode> {
+    let order: Order = serde_json::from_str(order)?;
+    let requests = Requests::new(&order.sender, Clock::system().now())?;
     let seconds = (order.warm_up_ms + order.window_ms) as f64 / 1000.0;
-    let count = (order.rate.unwrap_or(PER_S_MAX) * seconds) as u64;
-    let signatures = (0..count).map(|i| bodies.sign(order.first + i, t)).collect();
+    let count = (order.rate.unwrap_or(PER_S_MAX) * seconds) as usize;
+    let mut signatures = Vec::with_capacity(count * requests.width());
+    (0..count as u64).for_each(|n| requests.sign(order.first + n, &mut signatures));
     let shared = Rc::new(Shared {
         order,
-        bodies,
-        t,
+        requests,
         signatures,
+        count,
         next: Cell::new(0),
         opens: Cell::new(None),
         closes: Cell::new(None),
@@ -138,6 +127,8 @@ pub async fn run(order: Order) -> anyhow::Result<ExitCode> {
     let at = |q: f64| f64::from(latencies[((latencies.len() - 1) as f64 * q) as usize]);
     let seen = Seen {
         answered: latencies.len() as u64,
+        // What is sent is answered, or this fails.
+        answered_in_all: shared.next.get() as u64,
         seconds: shared.order.window_ms as f64 / 1000.0,
         p50_us: at(0.5),
         p99_us: at(0.99),
@@ -195,7 +186,7 @@ async fn send(
             *at += *every;
         }
         let n = shared.next.get();
-        if n >= shared.signatures.len() || Instant::now() >= closes {
+        if n >= shared.count || Instant::now() >= closes {
             return Ok(());
         }
         shared.next.set(n + 1);
@@ -209,19 +200,9 @@ async fn send(
 
 impl Shared {
     fn write_request(&self, n: usize, out: &mut Vec<u8>) {
-        let signature = std::str::from_utf8(&self.signatures[n]).expect("hex is text");
-        out.clear();
-        out.extend_from_slice(
-            format!(
-                "POST {PATH} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json; charset=utf-8\r\n\
-                 user-agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\naccept: */*; q=0.5, application/xml\r\n\
-                 cache-control: no-cache\r\nstripe-signature: t={},v1={signature}\r\ncontent-length: {}\r\n\r\n",
-                self.t,
-                self.bodies.length()
-            )
-            .as_bytes(),
-        );
-        self.bodies.write(self.order.first + n as u64, out);
+        let width = self.requests.width();
+        let signature = &self.signatures[n * width..(n + 1) * width];
+        self.requests.write(self.order.first + n as u64, signature, out);
     }
 
     fn note(&self, sent: Instant) {

@@ -5,33 +5,46 @@
 //! them costs can be told apart.
 
 mod bodies;
+mod checksum;
 mod cluster;
 mod engine;
 mod intake;
 mod load;
 mod measured;
+mod providers;
 mod report;
+mod requests;
 mod rules;
+mod senders;
 mod served;
 mod standing;
 mod textbook;
 mod yardstick;
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+use cluster::Cluster;
+use report::Report;
+
+/// The measures in their order, by the names that a part is asked for with.
+const MEASURES: [&str; 9] =
+    ["intake", "intake-providers", "apply", "wakes", "idle", "standing", "decisions", "rules", "crowd"];
+
 /// Measures respondby against yardsticks in the same run.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Shorter rounds, fewer of them, and not the largest tables.
-    #[arg(long, global = true)]
-    quick: bool,
     /// Only the measures whose name contains this.
-    #[arg(long, global = true)]
+    name: Option<String>,
+    /// The same.
+    #[arg(long, conflicts_with = "name")]
     only: Option<String>,
+    /// Shorter rounds, fewer of them, and not the largest tables.
+    #[arg(long)]
+    quick: bool,
     /// Cargo says this to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -43,7 +56,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Part {
     #[command(hide = true)]
-    Load(load::Order),
+    Load { order: String },
     #[command(hide = true)]
     Textbook(textbook::Order),
 }
@@ -70,9 +83,9 @@ fn main() -> anyhow::Result<ExitCode> {
     _ = rustls::crypto::ring::default_provider().install_default();
     let args = Args::parse();
     match args.part {
-        Some(Part::Load(order)) => one_thread().block_on(load::run(order)),
+        Some(Part::Load { order }) => one_thread().block_on(load::run(&order)),
         Some(Part::Textbook(order)) => all_threads().block_on(textbook::run(order)),
-        None => all_threads().block_on(measure(args.quick, args.only.as_deref())),
+        None => all_threads().block_on(measure(args.quick, args.name.or(args.only).as_deref())),
     }
 }
 
@@ -85,34 +98,20 @@ fn one_thread() -> tokio::runtime::Runtime {
 }
 
 async fn measure(quick: bool, only: Option<&str>) -> anyhow::Result<ExitCode> {
-    let effort = Effort::of(quick);
     let wanted = |name: &str| only.is_none_or(|o| name.contains(o));
-    let cluster = cluster::Cluster::start().await?;
-    let mut report = report::Report::default();
+    anyhow::ensure!(
+        MEASURES.iter().any(|name| wanted(name)),
+        "no measure is called so: there are {}",
+        MEASURES.join(", ")
+    );
+    let cluster = Cluster::start().await?;
+    let mut report = Report::default();
+    let began = Instant::now();
     let measures = async {
-        if wanted("intake") {
-            intake::measure(&cluster, effort, &mut report).await?;
-        }
-        if wanted("apply") {
-            engine::measure_apply(&cluster, effort, &mut report).await?;
-        }
-        if wanted("wake") {
-            engine::measure_wakes(&cluster, effort, &mut report).await?;
-        }
-        if wanted("idle") {
-            engine::measure_idle(&cluster, quick, &mut report).await?;
-        }
-        if wanted("decisions") {
-            standing::measure_decisions(&cluster, effort, &mut report).await?;
-        }
-        if wanted("standing") {
-            standing::measure_idle(&cluster, quick, &mut report).await?;
-        }
-        if wanted("rules") {
-            rules::measure(effort.window, &mut report)?;
-        }
-        if wanted("crowd") {
-            engine::measure_crowd(&cluster, quick, &mut report).await?;
+        for name in MEASURES.iter().filter(|name| wanted(name)) {
+            let began = Instant::now();
+            one(name, &cluster, quick, &mut report).await?;
+            println!("  ({name} took {:.0} s)", began.elapsed().as_secs_f64());
         }
         anyhow::Ok(())
     };
@@ -123,8 +122,24 @@ async fn measure(quick: bool, only: Option<&str>) -> anyhow::Result<ExitCode> {
     };
     let stopped = cluster.stop().await;
     done.and(stopped)?;
-    println!("\n{report}");
+    println!("\n{report}\nin {:.1} minutes", began.elapsed().as_secs_f64() / 60.0);
     Ok(if report.all_reached() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn one(name: &str, cluster: &Cluster, quick: bool, report: &mut Report) -> anyhow::Result<()> {
+    let effort = Effort::of(quick);
+    match name {
+        "intake" => intake::measure(cluster, effort, report).await,
+        "intake-providers" => providers::measure(cluster, effort, report).await,
+        "apply" => engine::measure_apply(cluster, effort, report).await,
+        "wakes" => engine::measure_wakes(cluster, effort, report).await,
+        "idle" => engine::measure_idle(cluster, quick, report).await,
+        "standing" => standing::measure_idle(cluster, quick, report).await,
+        "decisions" => standing::measure_decisions(cluster, effort, report).await,
+        "rules" => rules::measure(effort.window, report),
+        "crowd" => engine::measure_crowd(cluster, quick, report).await,
+        other => anyhow::bail!("{other} is listed and is no measure"),
+    }
 }
 
 async fn interrupted() -> anyhow::Result<()> {

@@ -78,6 +78,12 @@ pub fn resident_mib(pid: u32) -> anyhow::Result<(f64, f64)> {
     Ok((line("VmRSS:")?, line("VmHWM:")?))
 }
 
+/// Of several turns of two, the one with the middle ratio.
+pub fn middle(mut turns: Vec<(f64, f64)>) -> (f64, f64) {
+    turns.sort_by(|a, b| f64::total_cmp(&(a.0 / a.1), &(b.0 / b.1)));
+    turns[turns.len() / 2]
+}
+
 /// The middle of several rounds; the worse middle of an even number.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

@@ -5,7 +5,9 @@ use std::fmt;
 enum Target {
     AtLeast(f64),
     AtMost(f64),
-    /// Said for the record; nothing is promised.
+    /// Said beside a yardstick; nothing is promised.
+    Beside,
+    /// Said for the record.
     None,
 }
 
@@ -42,6 +44,11 @@ impl Report {
         target: f64,
     ) {
         self.add(measure, value, unit, yardstick, Target::AtMost(target));
+    }
+
+    /// How `value` compares, without a promise.
+    pub fn beside(&mut self, measure: &str, (value, unit): (f64, &str), yardstick: (&str, f64)) {
+        self.add(measure, value, unit, yardstick, Target::Beside);
     }
 
     /// A number without a promise.
@@ -86,7 +93,7 @@ impl Line {
         match self.target {
             Target::AtLeast(target) => self.ratio >= target,
             Target::AtMost(target) => self.ratio <= target,
-            Target::None => true,
+            Target::Beside | Target::None => true,
         }
     }
 
@@ -94,13 +101,13 @@ impl Line {
         match self.target {
             Target::AtLeast(target) => format!(">= {target}"),
             Target::AtMost(target) => format!("<= {target}"),
-            Target::None => String::new(),
+            Target::Beside | Target::None => String::new(),
         }
     }
 
     fn verdict(&self) -> &'static str {
         match (&self.target, self.reached()) {
-            (Target::None, _) => "",
+            (Target::Beside | Target::None, _) => "",
             (Target::AtLeast(_) | Target::AtMost(_), true) => "ok",
             (Target::AtLeast(_) | Target::AtMost(_), false) => "MISSED",
         }
@@ -118,7 +125,7 @@ impl fmt::Display for Report {
         for line in &self.0 {
             let ratio = match line.target {
                 Target::None => String::new(),
-                Target::AtLeast(_) | Target::AtMost(_) => format!("{:.2}", line.ratio),
+                Target::AtLeast(_) | Target::AtMost(_) | Target::Beside => format!("{:.2}", line.ratio),
             };
             writeln!(
                 f,

@@ -6,13 +6,17 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context;
+use respondby::providers::ProviderName;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::bodies::{ACCOUNT, SECRET};
 use crate::cluster::Scratch;
+use crate::requests::Sender;
+use crate::senders::{self, MERCHANT_ACCOUNT};
 use crate::textbook;
 
+/// Where no provider is: nothing here asks one for anything.
+const NOBODY: &str = "http://127.0.0.1:9";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 pub struct Served {
@@ -26,16 +30,27 @@ pub struct Served {
 impl Served {
     /// `respondby serve` on a database, in the roles named (`"intake"`, `"worker"`).
     pub async fn product(database: &Scratch, roles: &[&str]) -> anyhow::Result<Self> {
-        let config = config_file(roles)?;
+        Self::with_accounts(database, roles, &[Sender::stripe()]).await
+    }
+
+    /// The same with an account for each of those who send webhooks.
+    pub async fn with_accounts(
+        database: &Scratch,
+        roles: &[&str],
+        senders: &[Sender],
+    ) -> anyhow::Result<Self> {
+        let config = config_file(roles, senders)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_respondby"));
         command
             .args(["serve", "--config"])
             .arg(&config)
             .env("DATABASE_URL", &database.url)
-            .env("BENCH_WEBHOOK_SECRET", SECRET)
-            .env("BENCH_API_KEY", "rk_of_the_bench")
+            .env("BENCH_CREDENTIAL", "rk_of_the_bench")
             .env("BENCH_SEALING_KEY", "5e".repeat(32))
             .stderr(Stdio::piped());
+        for sender in senders {
+            command.env(secret_name(sender.provider), senders::secret(sender.provider));
+        }
         let served = Self::start(
             command,
             |child| child.stderr.take(),
@@ -91,11 +106,11 @@ impl Served {
     }
 }
 
-fn config_file(roles: &[&str]) -> anyhow::Result<PathBuf> {
+fn config_file(roles: &[&str], senders: &[Sender]) -> anyhow::Result<PathBuf> {
     let path = std::env::temp_dir().join(format!("respondby-bench-{}.toml", std::process::id()));
     let roles: Vec<String> = roles.iter().map(|r| format!("\"{r}\"")).collect();
     let roles = roles.join(", ");
-    let text = format!(
+    let mut text = format!(
         r#"
 [http]
 listen = "127.0.0.1:0"
@@ -104,19 +119,54 @@ roles = [{roles}]
 [secrets]
 key = "env:BENCH_SEALING_KEY"
 [providers.stripe]
-base_url = "http://127.0.0.1:9"
-files_url = "http://127.0.0.1:9"
+files_url = "{NOBODY}"
 [[merchant]]
 name = "bench"
-[[account]]
-merchant = "bench"
-provider = "stripe"
-name = "{ACCOUNT}"
-webhook_secrets = ["env:BENCH_WEBHOOK_SECRET"]
-credentials = {{ api_key = "env:BENCH_API_KEY" }}
 "#
     );
+    senders.iter().for_each(|sender| text.push_str(&account_table(sender)));
     let mut file = std::fs::File::create(&path)?;
     file.write_all(text.as_bytes())?;
     Ok(path)
+}
+
+/// What the provider's folder says that an account needs, and where the provider is: on this machine or nowhere.
+fn account_table(sender: &Sender) -> String {
+    let provider = sender.provider;
+    let needed = |secret: bool| provider.needs().iter().filter(move |n| n.required && n.secret == secret);
+    let credentials = needed(true).map(|need| format!("{} = \"env:BENCH_CREDENTIAL\"", need.name));
+    let settings = match provider {
+        // Whose webhooks respondby verifies itself, as those of most accounts behind Prism.
+        ProviderName::Prism => format!("connector = \"adyen\", merchant_account = \"{MERCHANT_ACCOUNT}\""),
+        ProviderName::Adyen => format!("merchant_account = \"{MERCHANT_ACCOUNT}\""),
+        ProviderName::Stripe
+        | ProviderName::Razorpay
+        | ProviderName::Hyperswitch
+        | ProviderName::Paypal
+        | ProviderName::Checkout
+        | ProviderName::Square => String::new(),
+    };
+    let base_url = match sender.certificates.as_str() {
+        "" => NOBODY,
+        certificates => certificates,
+    };
+    format!(
+        r#"
+[[account]]
+merchant = "bench"
+provider = "{provider}"
+name = "{}"
+webhook_secrets = ["env:{}"]
+credentials = {{ {} }}
+settings = {{ {settings} }}
+base_url = "{base_url}"
+"#,
+        senders::account(provider),
+        secret_name(provider),
+        credentials.collect::<Vec<_>>().join(", "),
+    )
+}
+
+fn secret_name(provider: ProviderName) -> String {
+    format!("BENCH_SECRET_{}", provider.as_str().to_uppercase())
 }

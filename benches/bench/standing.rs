@@ -6,9 +6,11 @@ use std::time::Duration;
 use crate::Effort;
 use crate::cluster::{Cluster, Scratch};
 use crate::engine;
+use crate::intake::ms;
 use crate::load::{Order, Running};
 use crate::measured::{Spent, median, resident_mib};
 use crate::report::Report;
+use crate::requests::Sender;
 use crate::served::Served;
 
 /// Everything that is listed, polled or read at the start is over by then.
@@ -25,9 +27,10 @@ pub async fn measure_decisions(cluster: &Cluster, effort: Effort, report: &mut R
         let served = Served::product(&database, &["intake", "worker"]).await?;
         let order = Order {
             addr: served.addr.clone(),
+            sender: Sender::stripe(),
             connections: 64,
             warm_up_ms: 1_000,
-            window_ms: u64::try_from(effort.window.as_millis() * 2).unwrap_or(8_000),
+            window_ms: ms(effort.window * 2),
             first: 700_000_000_000 + round * 1_000_000,
             rate: Some(500.0),
         };

@@ -1,5 +1,6 @@
 //! The line to Prism: pooled, made anew, and what cannot have left on it.
 
+use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
@@ -38,6 +39,28 @@ async fn one_connection_serves_all_calls_to_an_address() {
         assert!(acknowledged(&one.0) && acknowledged(&other.0));
     }
     assert_eq!((stub.calls().len(), stub.connections()), (20, 1));
+}
+
+#[tokio::test]
+async fn a_crowd_of_calls_dials_once_and_once_more_when_the_server_has_closed() {
+    for close in [Stub::cut, Stub::go_away] {
+        let stub = Stub::answering([Reply::Message(status(3))]).await;
+        let p = prism("stub");
+        let accounts =
+            [account(ADYEN, &stub.address), account(&with(ADYEN, &[("tenant", "b")]), &stub.address)];
+        let crowd = || join_all((0..50).map(|n| accept(&p, &accounts[n % 2])));
+        for _ in 0..4 {
+            assert!(crowd().await.iter().all(|(answer, _)| acknowledged(answer)));
+        }
+        assert_eq!((stub.calls().len(), stub.connections()), (200, 1));
+        close(&stub);
+        // Calls that were on their way when it closed may be lost, and are not repeated.
+        crowd().await;
+        for _ in 0..4 {
+            assert!(crowd().await.iter().all(|(answer, _)| acknowledged(answer)));
+        }
+        assert_eq!(stub.connections(), 2);
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,8 @@ use hyper::body::Incoming;
 use hyper::http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// What to answer.
 #[derive(Debug, Clone)]
@@ -30,7 +31,7 @@ pub enum Reply {
     CutShort(Vec<u8>),
     /// Not gRPC at all.
     Html(u16),
-    /// The connection is closed.
+    /// The call is broken off.
     HangUp,
     Never,
 }
@@ -46,7 +47,15 @@ pub struct Call {
 pub struct Stub {
     pub address: String,
     connections: Arc<AtomicUsize>,
+    ends: Arc<Ends>,
     calls: Arc<Mutex<Vec<Call>>>,
+}
+
+/// How connections are ended, all that there are.
+#[derive(Default)]
+struct Ends {
+    cut: Notify,
+    go_away: Notify,
 }
 
 impl Stub {
@@ -56,17 +65,26 @@ impl Stub {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (connections, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
-        let stub = Self { address, connections: connections.clone(), calls: calls.clone() };
+        let ends = Arc::new(Ends::default());
+        let stub =
+            Self { address, connections: connections.clone(), ends: ends.clone(), calls: calls.clone() };
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
-                let (replies, calls) = (replies.clone(), calls.clone());
-                let service = service_fn(move |request| serve(request, replies.clone(), calls.clone()));
-                let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                tokio::spawn(server.serve_connection(TokioIo::new(socket), service));
+                tokio::spawn(attend(socket, replies.clone(), calls.clone(), ends.clone()));
             }
         });
         stub
+    }
+
+    /// Closes the connections as a server that dies.
+    pub fn cut(&self) {
+        self.ends.cut.notify_waiters();
+    }
+
+    /// Closes them as a server that is stopped: with a GOAWAY.
+    pub fn go_away(&self) {
+        self.ends.go_away.notify_waiters();
     }
 
     pub fn connections(&self) -> usize {
@@ -76,6 +94,18 @@ impl Stub {
     pub fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
+}
+
+async fn attend(socket: TcpStream, replies: Arc<[Reply]>, calls: Arc<Mutex<Vec<Call>>>, ends: Arc<Ends>) {
+    let service = service_fn(move |request| serve(request, replies.clone(), calls.clone()));
+    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    let mut connection = std::pin::pin!(server.serve_connection(TokioIo::new(socket), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = ends.cut.notified() => return,
+        () = ends.go_away.notified() => connection.as_mut().graceful_shutdown(),
+    }
+    _ = connection.await;
 }
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;

@@ -50,6 +50,19 @@ impl Cluster {
         Ok(Scratch { pool, url: self.running.url_for(name) })
     }
 
+    /// Gives back what the databases of a measure took: memory that the next one wants for its own.
+    pub async fn clear(&self) -> anyhow::Result<()> {
+        let mut admin = self.admin().await?;
+        let names: Vec<String> =
+            sqlx::query_scalar("select datname from pg_database where datname like 'bench%'")
+                .fetch_all(&mut admin)
+                .await?;
+        for name in names {
+            execute(&mut admin, format!("drop database {name} with (force)")).await?;
+        }
+        Ok(())
+    }
+
     fn options(&self, database: &str) -> PgConnectOptions {
         self.running.options_for(database)
     }
@@ -75,9 +88,13 @@ impl Cluster {
 impl Scratch {
     /// The same start for every round: empty tables, and nothing left to write.
     pub async fn empty(&self, table: &str) -> anyhow::Result<()> {
-        let mut conn = self.pool.acquire().await?;
-        execute(&mut conn, format!("truncate {table}")).await?;
-        execute(&mut conn, "checkpoint".to_owned()).await
+        self.run(&format!("truncate {table}")).await?;
+        self.run("checkpoint").await
+    }
+
+    /// A statement without parameters.
+    pub async fn run(&self, sql: &str) -> anyhow::Result<()> {
+        execute(&mut *self.pool.acquire().await?, sql.to_owned()).await
     }
 }
 

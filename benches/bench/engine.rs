@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use chrono::{DateTime, TimeDelta, Utc};
 use respondby::app::{self, Engine};
 use respondby::clock::Clock;
 use respondby::config::Config;
@@ -17,6 +15,7 @@ use crate::Effort;
 use crate::bodies::Bodies;
 use crate::cluster::{Cluster, Scratch};
 use crate::measured::{median, middle};
+use crate::population::{Due, empty_state, open_cycles};
 use crate::report::Report;
 use crate::yardstick;
 
@@ -116,12 +115,6 @@ async fn drain(shop: Arc<Shop>) -> anyhow::Result<usize> {
     }
 }
 
-pub async fn empty_state(database: &Scratch) -> anyhow::Result<()> {
-    database
-        .empty("deliveries, disputes, cycles, history, decisions, packets, actions, attempts, alerts cascade")
-        .await
-}
-
 /// Fills the table with deliveries that wait, one new dispute each.
 async fn keep_backlog(database: &Scratch, first: u64, effort: Effort) -> anyhow::Result<i64> {
     let now = Clock::system().now();
@@ -178,7 +171,7 @@ pub async fn measure_wakes(cluster: &Cluster, effort: Effort, report: &mut Repor
             // The small population is over in less than a window.
             if turn == 0 || open < 100_000 {
                 yardstick::bare_wakes(&database, open).await?;
-                open_cycles(&database, open, true).await?;
+                open_cycles(&database, open, Due::All).await?;
             }
             let r3 = yardstick::fire_bare_wakes(&database, window).await?;
             let fired = fire(&engine, window).await?;
@@ -220,57 +213,6 @@ async fn actions(engine: &Engine) -> anyhow::Result<i64> {
     Ok(sqlx::query_scalar("select count(*) from actions").fetch_one(&engine.shop.pool).await?)
 }
 
-/// So many disputes with an open cycle each, `due` a moment ago or far from it. Made from one that the engine
-/// made itself, so that they are what it would have made.
-pub async fn open_cycles(database: &Scratch, open: i64, due: bool) -> anyhow::Result<()> {
-    empty_state(database).await?;
-    let now = Clock::system().now();
-    let wake_at: DateTime<Utc> = if due { now - TimeDelta::seconds(30) } else { now + TimeDelta::days(10) };
-    let model = model(now);
-    for statement in [
-        "insert into disputes (merchant_id, dispute_id, account_id, dispute_ref, payment_ref, charge_ref, stage, status,
-             provider_status, amount_minor, currency, category, provider_reason, network_code, network, respond_by,
-             respond_by_kind, opened_at, as_of, submissions, evidence_staged, past_due, fee_required, refunded, live,
-             seen_at, check_at)
-         select a.merchant_id, n, a.account_id, 'du_' || n, 'pi_' || n, 'ch_' || n, 'chargeback', 'needs_response',
-             'needs_response', 12900, 'USD', 'product_not_received', 'product_not_received', '13.1', 'visa',
-             $2 + interval '20 days', 'at', $2 - interval '2 hours', $2, 0, false, false, false, false, true, $2,
-             $2 + interval '300 days'
-         from accounts a, generate_series(1, $1) n where $3::timestamptz is not null and $4::text is not null",
-        "insert into cycles (merchant_id, dispute_id, n, stage, state, opened_at, respond_by, wake_at, plan, plan_kind,
-             rule_id, act_at, page_at)
-         select d.merchant_id, d.dispute_id, 1, 'chargeback', 'open', d.opened_at, d.respond_by, $3, $4::json, 'accept',
-             'rule-20', $2 - interval '1 hour', d.respond_by - interval '6 hours'
-         from disputes d where $1 > 0",
-    ] {
-        sqlx::query(statement)
-            .bind(open)
-            .bind(now)
-            .bind(wake_at)
-            .bind(&model)
-            .execute(&database.pool)
-            .await
-            .context("cannot make the cycles of the bench")?;
-    }
-    for statement in ["vacuum analyze disputes", "vacuum analyze cycles", "checkpoint"] {
-        sqlx::query(statement).execute(&database.pool).await?;
-    }
-    Ok(())
-}
-
-/// The plan of a cycle that waits for the hour it accepts at.
-fn model(now: DateTime<Utc>) -> String {
-    let text = |at: DateTime<Utc>| at.to_rfc3339();
-    let page_at = now + TimeDelta::days(20) - TimeDelta::hours(6);
-    serde_json::json!({
-        "answer": "accept", "decided_by": "rules", "rule_id": "rule-20", "ruleset_version": 1,
-        "learned_at": text(now - TimeDelta::hours(2)), "act_at": text(now - TimeDelta::hours(1)),
-        "act_by": text(page_at - TimeDelta::minutes(10)), "page_at": text(page_at),
-        "approval": {"state": "not_needed"}, "shadow": false, "missed_told": false,
-    })
-    .to_string()
-}
-
 /// Looking when nothing is due: the time it takes, and the rows Postgres reads for it.
 pub async fn measure_idle(cluster: &Cluster, quick: bool, report: &mut Report) -> anyhow::Result<()> {
     println!("an idle engine at a thousand and at a million open cycles");
@@ -278,7 +220,7 @@ pub async fn measure_idle(cluster: &Cluster, quick: bool, report: &mut Report) -
     let engine = engine(&database, "accept = { after = \"1h\" }").await?;
     let (mut rows, mut looks) = (Vec::new(), Vec::new());
     for open in [1_000, if quick { 100_000 } else { 1_000_000 }] {
-        open_cycles(&database, open, false).await?;
+        open_cycles(&database, open, Due::None).await?;
         empty_looks(&engine, 200).await?;
         let before = rows_read(&database).await?;
         let took = empty_looks(&engine, 2_000).await?;
@@ -325,15 +267,7 @@ pub async fn measure_crowd(cluster: &Cluster, quick: bool, report: &mut Report) 
     let engine = engine(&database, "accept = { after = \"1h\" }").await?;
     let mut seconds = Vec::new();
     for open in [10_000, 10_000 + crowd] {
-        open_cycles(&database, open, false).await?;
-        sqlx::query("update cycles set wake_at = $1 where dispute_id % $2 = 0")
-            .bind(Clock::system().now() - TimeDelta::seconds(30))
-            .bind(open / 10_000)
-            .execute(&database.pool)
-            .await?;
-        for statement in ["vacuum analyze cycles", "checkpoint"] {
-            sqlx::query(statement).execute(&database.pool).await?;
-        }
+        open_cycles(&database, open, Due::OneIn(open / 10_000)).await?;
         let before = actions(&engine).await?;
         let began = Instant::now();
         let backlog = Backlog::default();

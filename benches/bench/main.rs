@@ -11,6 +11,7 @@ mod engine;
 mod intake;
 mod load;
 mod measured;
+mod population;
 mod providers;
 mod report;
 mod requests;
@@ -111,6 +112,7 @@ async fn measure(quick: bool, only: Option<&str>) -> anyhow::Result<ExitCode> {
         for name in MEASURES.iter().filter(|name| wanted(name)) {
             let began = Instant::now();
             one(name, &cluster, quick, &mut report).await?;
+            cluster.clear().await?;
             println!("  ({name} took {:.0} s)", began.elapsed().as_secs_f64());
         }
         anyhow::Ok(())

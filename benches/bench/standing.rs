@@ -9,6 +9,7 @@ use crate::engine;
 use crate::intake::ms;
 use crate::load::{Order, Running};
 use crate::measured::{Spent, median, resident_mib};
+use crate::population::{Due, empty_state, open_cycles};
 use crate::report::Report;
 use crate::requests::Sender;
 use crate::served::Served;
@@ -23,7 +24,7 @@ pub async fn measure_decisions(cluster: &Cluster, effort: Effort, report: &mut R
     engine::publish(&database).await?;
     let mut p99 = Vec::new();
     for round in 0..effort.rounds as u64 {
-        engine::empty_state(&database).await?;
+        empty_state(&database).await?;
         let served = Served::product(&database, &["intake", "worker"]).await?;
         let order = Order {
             addr: served.addr.clone(),
@@ -70,7 +71,7 @@ pub async fn measure_idle(cluster: &Cluster, quick: bool, report: &mut Report) -
     let window = Duration::from_secs(if quick { 5 } else { 60 });
     let (mut cpu, mut memory) = (Vec::new(), 0.0);
     for open in [1_000, if quick { 100_000 } else { 1_000_000 }] {
-        engine::open_cycles(&database, open, false).await?;
+        open_cycles(&database, open, Due::None).await?;
         let served = Served::product(&database, &["intake", "worker"]).await?;
         tokio::time::sleep(SETTLED_AFTER).await;
         let spent =

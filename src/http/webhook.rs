@@ -1,7 +1,6 @@
 //! `POST /webhooks/{provider}/{account}`. Raw bytes first, then the proof of the sender, then the table, then
 //! 200. Everybody who proves nothing gets one answer, after the same work, and the log gets the reason.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +40,6 @@ pub struct Webhooks {
     public_url: Option<String>,
     header_bytes_max: usize,
     request_timeout: Duration,
-    decoys: BTreeMap<ProviderName, Account>,
 }
 
 impl Webhooks {
@@ -61,37 +59,47 @@ impl Webhooks {
             public_url: config.public_url.clone(),
             header_bytes_max: config.header_bytes_max,
             request_timeout: Duration::from_millis(config.request_timeout_ms),
-            decoys: ProviderName::ALL.iter().map(|name| (*name, decoy(*name))).collect(),
         }
     }
 }
 
 /// An account that no delivery is for: what is sent to an address that does not exist is verified against
-/// its secrets, so that the answer takes as long as for one that does.
-fn decoy(provider: ProviderName) -> Account {
+/// its secrets, so that the answer takes as long as for one that does. Where the provider has accounts here it is
+/// like one of them but for the secrets, down to what its provider is asked before anything can be verified.
+fn decoy(provider: ProviderName, like: Option<&Account>) -> Account {
     // Hex reads as text, as hex and as base64, so that every provider takes it for a key.
     let secret = || -> SecretString { hex::encode(rand::rng().random::<[u8; 32]>()).into() };
-    let credentials = provider.needs().iter().map(|need| (need.name.to_owned(), secret()));
-    Account {
-        merchant_id: 0,
-        account_id: 0,
-        merchant: String::new(),
-        name: String::new(),
-        provider,
-        webhook_secrets: vec![secret()],
-        credentials: Credentials::new(credentials),
-        base_url: None,
-        tolerance_s: 300,
+    match like {
+        Some(account) => Account {
+            merchant_id: 0,
+            account_id: 0,
+            name: String::new(),
+            webhook_secrets: account.webhook_secrets.iter().map(|_| secret()).collect(),
+            ..account.clone()
+        },
+        None => Account {
+            merchant_id: 0,
+            account_id: 0,
+            merchant: String::new(),
+            name: String::new(),
+            provider,
+            webhook_secrets: vec![secret()],
+            credentials: Credentials::new(provider.needs().iter().map(|n| (n.name.to_owned(), secret()))),
+            base_url: None,
+            tolerance_s: 300,
+        },
     }
 }
 
 /// Whom an address names.
-enum Addressee<'d> {
+enum Addressee {
     Account(Arc<Account>),
     /// Nobody. Says for the log what was asked for.
     Nobody {
         word: &'static str,
-        decoy: &'d Account,
+        decoy: Box<Account>,
+        /// Whether there is an account that it is like: else nothing is asked on its behalf.
+        alike: bool,
         provider: String,
         account: String,
     },
@@ -176,7 +184,7 @@ impl Webhooks {
         with_type(StatusCode::OK, media_type, Body::from(body))
     }
 
-    fn addressee(&self, path: Result<Path<(String, String)>, PathRejection>) -> Addressee<'_> {
+    fn addressee(&self, path: Result<Path<(String, String)>, PathRejection>) -> Addressee {
         // An address that is not UTF-8 names nobody.
         let (provider, account) = path.map(|Path(names)| names).unwrap_or_default();
         let (word, known, found) = match provider.parse::<ProviderName>() {
@@ -186,21 +194,26 @@ impl Webhooks {
         };
         match found {
             Some(account) => Addressee::Account(account),
-            None => Addressee::Nobody { word, decoy: &self.decoys[&known], provider, account },
+            None => {
+                let like = self.accounts.any_of(known, &account);
+                let decoy = Box::new(decoy(known, like.as_deref()));
+                Addressee::Nobody { word, decoy, alike: like.is_some(), provider, account }
+            }
         }
     }
 
-    /// Fetches what the provider's `verify` needs, if anything. The same for an account that there is not: how
-    /// long it takes tells nobody which there are.
+    /// Fetches what the provider's `verify` needs, if anything. The same for an account that there is not: neither
+    /// what comes of it nor how long it takes tells which there are.
     async fn prepare(
         &self,
-        addressee: &Addressee<'_>,
+        addressee: &Addressee,
         delivery: &Delivery,
         until: Instant,
     ) -> Result<(), Response> {
         let account = match addressee {
-            Addressee::Account(account) => account,
-            Addressee::Nobody { decoy, .. } => *decoy,
+            Addressee::Account(account) => &**account,
+            Addressee::Nobody { decoy, alike: true, .. } => &**decoy,
+            Addressee::Nobody { alike: false, .. } => return Ok(()),
         };
         let Some(preparing) = self.providers.get(account.provider).prepare(delivery, account) else {
             return Ok(());
@@ -219,7 +232,7 @@ impl Webhooks {
         Err(come_again())
     }
 
-    fn verify(&self, addressee: &Addressee<'_>, delivery: Delivery, now: DateTime<Utc>) -> Option<Verified> {
+    fn verify(&self, addressee: &Addressee, delivery: Delivery, now: DateTime<Utc>) -> Option<Verified> {
         match addressee {
             Addressee::Account(account) => {
                 match self.providers.get(account.provider).verify(delivery, account, now) {
@@ -245,7 +258,7 @@ impl Webhooks {
                     }
                 }
             }
-            Addressee::Nobody { word, decoy, provider, account } => {
+            Addressee::Nobody { word, decoy, provider, account, .. } => {
                 // The work counts, not what comes of it.
                 _ = self.providers.get(decoy.provider).verify(delivery, decoy, now);
                 tracing::info!(

@@ -2,6 +2,7 @@
 //! or by id. Read again when the table says that something changed.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::store::seal::{SealingKey, open};
 pub struct AccountDirectory {
     key: SealingKey,
     read: Arc<RwLock<Arc<Accounts>>>,
+    dice: RandomState,
 }
 
 #[derive(Default)]
@@ -73,12 +75,20 @@ impl Accounts {
 impl AccountDirectory {
     /// Empty until [`AccountDirectory::refresh`].
     pub fn new(key: SealingKey) -> Self {
-        Self { key, read: Arc::default() }
+        Self { key, read: Arc::default(), dice: RandomState::new() }
     }
 
     /// The account that webhooks to `/webhooks/{provider}/{name}` are for. Not one that is retired.
     pub fn find(&self, provider: ProviderName, name: &str) -> Option<Arc<Account>> {
         self.accounts().find(provider, name).cloned()
+    }
+
+    /// An account of that provider: always the same for a word, and nobody can tell which. What strangers are shown
+    /// of an address that does not exist is what one of those that do would show them.
+    pub fn any_of(&self, provider: ProviderName, word: &str) -> Option<Arc<Account>> {
+        let accounts = self.accounts();
+        let of_provider = accounts.by_address.get(&provider)?.values();
+        of_provider.min_by_key(|account| self.dice.hash_one((word, account.account_id))).cloned()
     }
 
     /// The account of that id, unless it is retired or unusable: nothing may be called for it then.

@@ -4,6 +4,7 @@ mod accounts;
 mod database;
 mod deliveries;
 mod ids;
+mod nobody;
 mod proxy;
 mod server;
 pub mod surface;

@@ -116,6 +116,17 @@ impl Folder for Prism {
         Need::plain("tenant", "Prism's tenant; `public` if unset").optional(),
         Need::plain("prism_merchant", "the merchant's id at Prism; the merchant's name if unset").optional(),
         Need::plain("merchant_account", "the merchant account at the connector, where it has one").optional(),
+        // What the connectors' own folders verify their webhooks with.
+        Need::plain("environment", "Adyen's: `live` or `test`; unset: `live`").optional(),
+        Need::plain("webhook_user", "the user that the connector's webhook is set up with, where it has one")
+            .optional(),
+        Need::secret("webhook_password", "the password that goes with that user").optional(),
+        Need::secret(
+            "webhook_authorization",
+            "what the connector sends as the Authorization header of its webhooks",
+        )
+        .optional(),
+        Need::plain("notification_url", "the address as the connector signs it, where it does").optional(),
         Need::secret("api_key", "the connector's API key").optional(),
         Need::secret("api_secret", "the connector's second secret, where it has one").optional(),
         Need::secret("key1", "a further key, where the connector has one").optional(),

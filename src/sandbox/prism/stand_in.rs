@@ -36,8 +36,16 @@ impl StandIn for Book {
     fn facts(&self) -> Facts {
         Facts {
             name: "Hyperswitch Prism",
-            credentials: &["api_key"],
-            settings: &["connector", "merchant_account", "environment", "service", "headers", "reason_codes"],
+            credentials: &["api_key", "webhook_password"],
+            settings: &[
+                "connector",
+                "merchant_account",
+                "environment",
+                "webhook_user",
+                "service",
+                "headers",
+                "reason_codes",
+            ],
             ..self.connector.facts()
         }
     }
@@ -45,6 +53,9 @@ impl StandIn for Book {
     fn example(&self) -> SandboxAccount {
         let key = "5B0D7F2E91C3A8465B0D7F2E91C3A8465B0D7F2E91C3A8465B0D7F2E91C3A846";
         SandboxAccount::prism("example", "sandbox_connector_key", "SandboxBehindPrism", key)
+            .setting("environment", "test")
+            .setting("webhook_user", "sandbox")
+            .credential("webhook_password", "sandbox_webhook_password")
     }
 
     fn sdk_lines(&self, url: &str) -> Vec<(&'static str, String)> {

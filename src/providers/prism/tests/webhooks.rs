@@ -172,6 +172,80 @@ fn adyen_behind_prism_counts_as_adyen_does() {
     assert_eq!(events[0].snapshot().unwrap().amount.to_string(), "4,900 CLP");
 }
 
+/// An account as the configuration has it: behind Adyen, with these settings and with this password.
+fn configured(settings: &str, credentials: &str) -> Account {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!(
+        "[[merchant]]\nname = \"north\"\n[[account]]\nmerchant = \"north\"\nprovider = \"prism\"\nname = \"north-prism\"\n\
+         webhook_secrets = [\"env:HMAC\"]\ncredentials = {{ api_key = \"env:KEY\"{credentials} }}\n\
+         settings = {{ connector = \"adyen\", merchant_account = \"NordlichtHamburg\"{settings} }}\n"
+    );
+    let path = dir.path().join("respondby.toml");
+    std::fs::write(&path, text).unwrap();
+    let variables = [("HMAC", Adyen::described().secrets[0]), ("KEY", "AQE-1"), ("PASSWORD", "Sorrel: 8")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config = crate::config::Config::read(Some(&path), variables).unwrap_or_else(|e| panic!("{e}"));
+    let told = &config.accounts[0];
+    let secrets = told.credentials.iter().map(|(name, secret)| (name.as_str(), secret.expose()));
+    let plain = told.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let all: Vec<(&str, &str)> = secrets.chain(plain).collect();
+    let webhook_secrets = told.webhook_secrets.iter().map(|s| s.value().clone()).collect();
+    Account { webhook_secrets, ..account(&all, "http://127.0.0.1:9") }
+}
+
+/// A chargeback that Adyen tells of, signed, from its live environment or the other one.
+fn of_adyen(live: bool, authorization: Option<&str>) -> Delivery {
+    let native = Adyen::described();
+    let webhook = native.webhooks.iter().find(|w| w.name == "notification of chargeback").unwrap();
+    let from = r#""live":"true""#;
+    assert_eq!(webhook.body.matches(from).count(), 1);
+    let body = webhook.body.replace(from, &format!(r#""live":"{live}""#));
+    let body = (native.within.unwrap().signed)(body.as_bytes(), native.secrets[0]);
+    let headers = authorization.map(|value| ("authorization".to_owned(), value.to_owned()));
+    Delivery { headers: headers.into_iter().collect(), body: body.into(), url: None }
+}
+
+fn set_aside(live: bool, account: &Account) -> usize {
+    prism("stub").verify(of_adyen(live, None), account, now()).unwrap().set_aside().len()
+}
+
+#[test]
+fn adyens_environments_are_not_mixed_behind_prism_either() {
+    let (unsaid, live) = (configured("", ""), configured(r#", environment = "live""#, ""));
+    let test = configured(r#", environment = "test""#, "");
+    assert_eq!([&unsaid, &live, &test].map(|account| set_aside(true, account)), [0, 0, 1]);
+    assert_eq!([&unsaid, &live, &test].map(|account| set_aside(false, account)), [1, 1, 0]);
+    let body = prism("stub").verify(of_adyen(false, None), &test, now()).unwrap().delivery().body.clone();
+    let kept = Kept { source: Source::Webhook, body: &body, as_of: now() };
+    assert!(matches!(prism("stub").events(&kept), Reading::Events(_)));
+}
+
+#[test]
+fn the_user_and_the_password_of_adyens_webhook_are_asked_for_behind_prism_too() {
+    let guarded = configured(r#", webhook_user = "north-in""#, r#", webhook_password = "env:PASSWORD""#);
+    let verify = |authorization| prism("stub").verify(of_adyen(true, authorization), &guarded, now());
+    // north-in:Sorrel: 8
+    assert!(verify(Some("Basic bm9ydGgtaW46U29ycmVsOiA4")).is_ok());
+    assert_eq!(verify(None).unwrap_err(), Refusal::HeaderMissing { header: "authorization" });
+    for wrong in ["Basic bm9ydGgtaW46U29ycmVsOiA5", "Basic ", "Bearer bm9ydGgtaW46U29ycmVsOiA4"] {
+        let refused = verify(Some(wrong)).unwrap_err();
+        assert_eq!(refused, Refusal::PasswordMismatch { header: "authorization" }, "{wrong}");
+    }
+}
+
+/// What a native folder wants of an account for its webhooks, an account behind Prism can say.
+#[test]
+fn what_webhooks_are_verified_with_can_be_configured() {
+    let here: Vec<&str> = ProviderName::Prism.needs().iter().map(|need| need.name).collect();
+    for provider in ProviderName::ALL {
+        let of_webhooks =
+            |name: &str| name.starts_with("webhook_") || ["environment", "notification_url"].contains(&name);
+        for need in provider.needs().iter().filter(|need| of_webhooks(need.name)) {
+            assert!(here.contains(&need.name), "{provider}: {}", need.name);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_server_in_trouble_leaves_the_webhook_for_later() {
     let failed = |code| Reply::Status { code, message: "WEBHOOK_PROCESSING_FAILED", details: Vec::new() };

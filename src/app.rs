@@ -180,7 +180,7 @@ pub fn shop(
     let seconds = |s: u32| TimeDelta::seconds(i64::from(s));
     Ok(Shop {
         pool: opened.pool.clone(),
-        world: world(config, ids, registry),
+        world: world(config, ids, registry).with_accounts(accounts.clone()),
         accounts,
         facts: Arc::new(FactsAsker::new(config, clock.clone())?),
         clock,

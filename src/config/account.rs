@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use super::AccountConfig;
 use super::check::{Mistake, at, check_name, mistake};
 use super::problem::nearest;
+use super::{AccountConfig, ProvidersConfig};
 use crate::providers::WebhookSecrets;
 
-pub(super) fn all(accounts: &[AccountConfig], found: &mut Vec<Mistake>) {
+pub(super) fn all(accounts: &[AccountConfig], providers: &ProvidersConfig, found: &mut Vec<Mistake>) {
     let mut seen = BTreeSet::new();
     for (i, account) in accounts.iter().enumerate() {
         let path = |key: &str| format!("account.{i}.{key}");
@@ -30,6 +30,8 @@ pub(super) fn all(accounts: &[AccountConfig], found: &mut Vec<Mistake>) {
             needs(account, true, &credentials, &path, found);
             needs(account, false, &settings, &path, found);
         }
+        let faults = account.provider.faults(&account.settings, providers.get(account.provider));
+        found.extend(faults.into_iter().map(|(name, why)| mistake(&path(&format!("settings.{name}")), why)));
         for (name, _) in account.settings.iter().filter(|(_, value)| value.trim().is_empty()) {
             found.push(mistake(&path(&format!("settings.{name}")), format!("`{name}` is empty")));
         }

@@ -23,7 +23,7 @@ pub(super) fn all(config: &mut Config, base: &Path, environment: &[(String, Stri
     ranges(config, &mut found);
     urls(config, &mut found);
     names(config, &mut found);
-    account::all(&config.accounts, &mut found);
+    account::all(&config.accounts, &config.providers, &mut found);
     alerts(&config.alerts, &mut found);
     rules_files(config, base, &mut found);
     grpc::all(&mut config.grpc, base, &mut found);

@@ -2,6 +2,8 @@
 //! has, what an account there needs, how it is made. The configuration is checked against this before anything
 //! starts.
 
+use std::collections::BTreeMap;
+
 use super::Provider;
 use crate::clock::Clock;
 use crate::config::ProviderConfig;
@@ -20,6 +22,15 @@ pub trait Folder: Provider + Sized {
     /// How the provider's own id of an account begins, where one account can act for others that are connected to
     /// it: webhooks name whom they are for, and calls say for whom they are. `None` where there is no such thing.
     const CONNECTED: Option<&'static str> = None;
+
+    /// What is wrong with the settings of an account, beyond those that are missing or not known: the setting, and
+    /// why in words. `provider` is the provider's own table.
+    fn faults(
+        _settings: &BTreeMap<String, String>,
+        _provider: &ProviderConfig,
+    ) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 
     /// Fails when no client can be built.
     fn start(config: &ProviderConfig, clock: Clock) -> anyhow::Result<Self>;

@@ -75,11 +75,17 @@ impl<'a> From<&'a str> for Target<'a> {
     }
 }
 
-/// Required in full, no defaults: what a provider cannot do it says in `capabilities`.
+/// Required in full, no defaults: what a provider cannot do it says in `capabilities`. Where all its accounts are
+/// alike, `capabilities_of` is the same, and need not be written.
 pub trait Provider: Send + Sync + 'static {
     fn name(&self) -> ProviderName;
 
     fn capabilities(&self) -> &'static Capabilities;
+
+    /// What can be done for that account: never more than `capabilities`.
+    fn capabilities_of(&self, _account: &Account) -> &'static Capabilities {
+        self.capabilities()
+    }
 
     /// What must be fetched before `verify` can judge this delivery: a certificate that it names, into the
     /// provider's own cache. `None` where nothing is: `verify` is pure, and most providers' needs no more. Anybody

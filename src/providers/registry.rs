@@ -31,6 +31,15 @@ macro_rules! registry {
                 match self { $(Self::$variant => <$provider as Folder>::WEBHOOK_SECRETS,)+ }
             }
 
+            /// What is wrong with an account's settings there.
+            pub fn faults(
+                self,
+                settings: &std::collections::BTreeMap<String, String>,
+                provider: &ProviderConfig,
+            ) -> Vec<(&'static str, String)> {
+                match self { $(Self::$variant => <$provider as Folder>::faults(settings, provider),)+ }
+            }
+
             /// How an id of a connected account begins, where there are such accounts.
             pub const fn connected(self) -> Option<&'static str> {
                 match self { $(Self::$variant => <$provider as Folder>::CONNECTED,)+ }

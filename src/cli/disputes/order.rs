@@ -14,6 +14,7 @@ use crate::cli::desk::{self, Person, Which, dispute_at, with_database};
 use crate::cli::show::{at, plain};
 use crate::engine::{Applied, Command, Input, Order};
 use crate::providers::Registry;
+use crate::store::accounts::AccountDirectory;
 use crate::store::disputes::ActionLine;
 use crate::store::evidence::Named;
 use crate::store::ids::Ids;
@@ -166,7 +167,13 @@ async fn put(
 ) -> anyhow::Result<Applied> {
     let clock = desk::clock(conn).await?;
     let registry = Registry::new(&config.providers, clock.clone())?;
-    let world: World = app::world(config, Ids::new(), registry);
+    let mut world: World = app::world(config, Ids::new(), registry);
+    // Without the key the order is given all the same, and a running engine looks at it once more.
+    if let Ok(key) = app::sealing_key(config) {
+        let accounts = AccountDirectory::new(key);
+        accounts.refresh(conn).await?;
+        world = world.with_accounts(accounts);
+    }
     let key = CaseKey::Id { merchant_id: named.merchant_id, dispute_id: named.dispute_id };
     let cause = format!("person:{}", order.by);
     let item = Item { key, input: Input::Order(order), cause, delivery_id: None };

@@ -42,12 +42,9 @@ impl<'a> Terms<'a> {
         Ok(Self { connector, service, form, spelling })
     }
 
-    /// Whether SubmitEvidence hands the documents over and does no more. It does for Adyen, where they can be
-    /// supplied again and the defence is a call of its own. Of other connectors that is not known, and one that was
-    /// seen (Stripe's branch) drops the bytes without a word and submits for good: neither the documents nor a
-    /// defence that has none may go there.
+    /// The engine does not come here with what `capabilities_of` has not: a guard, for what cannot be taken back.
     fn supplies(&self) -> Result<(), String> {
-        if self.connector == "adyen" {
+        if takes_documents(self.connector) {
             return Ok(());
         }
         let connector = self.connector;
@@ -57,6 +54,14 @@ impl<'a> Terms<'a> {
              account the provider's own name instead of `prism` where respondby speaks to it itself"
         ))
     }
+}
+
+/// Whether SubmitEvidence hands the documents over and does no more. It does for Adyen, where they can be
+/// supplied again and the defence is a call of its own. Of other connectors that is not known, and one that was
+/// seen (Stripe's branch) drops the bytes without a word and submits for good: neither the documents nor a
+/// defence that has none may go there.
+pub fn takes_documents(connector: &str) -> bool {
+    connector == "adyen"
 }
 
 fn word<T>(

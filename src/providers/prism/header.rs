@@ -82,14 +82,18 @@ pub fn metadata(account: &Account, form: Form, about: &str, key: &str) -> Result
 /// A name that Prism would refuse, in words.
 pub fn connector(account: &Account) -> Result<&str, String> {
     let name = account.credentials.get("connector");
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    if name.is_empty() || !name.bytes().all(plain) {
+    if !is_connector(name) {
         return Err(format!(
             "account `{}` does not say which `connector` Prism speaks to, in small letters: `adyen`, `stripe` …",
             account.name
         ));
     }
     Ok(name)
+}
+
+pub fn is_connector(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    !name.is_empty() && name.bytes().all(plain)
 }
 
 /// `bank_of_america` → `BankOfAmerica`, as Prism's configuration names its connectors.

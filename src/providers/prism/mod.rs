@@ -1,12 +1,13 @@
 //! Hyperswitch Prism, which passes calls on to a connector by gRPC and keeps nothing. Its answers are never outcomes;
 //! those are told by the connector's own webhooks. This file is the table of contents.
 //!
-//! `service` which age of Prism · `proto`, `request`, `response` its messages · `header` whom it speaks to · `channel`
+//! `config` what an account may say · `service` which age of Prism · `proto`, `request`, `response` its messages · `header` whom it speaks to · `channel`
 //! one call · `refusal` and `receipt` what an answer is worth · `reason`, `evidence` our packet in its words ·
 //! `api` the calls · `webhook`, `kept`, `event` what comes in and what it means.
 
 mod api;
 mod channel;
+mod config;
 #[cfg(test)]
 mod conformance;
 mod event;
@@ -23,6 +24,8 @@ mod service;
 #[cfg(test)]
 mod tests;
 mod webhook;
+
+use std::collections::BTreeMap;
 
 use super::http::{TimeOuts, refused_unsent};
 use super::*;
@@ -45,57 +48,55 @@ enum Get {
     Real,
 }
 
-const STAGES: &[StageCapability] = &[
-    StageCapability {
+const fn stages(defendable: bool) -> [StageCapability; 3] {
+    let inquiry = StageCapability {
         stage: Stage::Inquiry,
         acceptable: false,
-        defendable: true,
+        defendable,
         draft: false,
         responds_once: true,
         lapse: LapseOutcome::ProviderDecides,
-    },
+    };
     // SubmitEvidence is no draft: some connectors submit with it.
-    StageCapability {
-        stage: Stage::Chargeback,
-        acceptable: true,
-        defendable: true,
-        draft: false,
-        responds_once: true,
-        lapse: LapseOutcome::Lost,
-    },
+    let chargeback =
+        StageCapability { stage: Stage::Chargeback, acceptable: true, lapse: LapseOutcome::Lost, ..inquiry };
     // No connector was seen to take an answer here through Prism: a person gives it in the connector's dashboard.
-    StageCapability {
-        stage: Stage::PreArbitration,
-        acceptable: false,
-        defendable: false,
-        draft: false,
-        responds_once: true,
-        lapse: LapseOutcome::Lost,
-    },
-];
+    let pre_arbitration =
+        StageCapability { stage: Stage::PreArbitration, acceptable: false, defendable: false, ..chargeback };
+    [inquiry, chargeback, pre_arbitration]
+}
 
-static CAPABILITIES: Capabilities = Capabilities {
-    stages: STAGES,
-    webhooks: true,
-    fetch: false,
-    list: false,
-    idempotency_key: false,
-    own_id_per_stage: false,
-    // It depends on the connector; each news says for itself whether its deadline is confirmed.
-    deadline_signed: false,
-    documents_min: 1,
-    // The strictest limit of the one connector that takes documents (Adyen: 2 MB for a PDF), and what fits into
-    // one message: a gRPC server takes 4 MiB unless it is told otherwise.
-    files: FileLimits {
-        delivery: FileDelivery::Inline,
-        media_types: &["application/pdf", "image/jpeg", "image/png"],
-        file_bytes_max: 2_000_000,
-        total_bytes_max: 4_000_000,
-    },
-};
+const DEFENDED: &[StageCapability] = &stages(true);
+const NOT_DEFENDED: &[StageCapability] = &stages(false);
 
+const fn capabilities(stages: &'static [StageCapability], fetch: bool) -> Capabilities {
+    Capabilities {
+        stages,
+        webhooks: true,
+        fetch,
+        list: false,
+        idempotency_key: false,
+        own_id_per_stage: false,
+        // It depends on the connector; each news says for itself whether its deadline is confirmed.
+        deadline_signed: false,
+        documents_min: 1,
+        // The strictest limit of the one connector that takes documents (Adyen: 2 MB for a PDF), and what fits into
+        // one message: a gRPC server takes 4 MiB unless it is told otherwise.
+        files: FileLimits {
+            delivery: FileDelivery::Inline,
+            media_types: &["application/pdf", "image/jpeg", "image/png"],
+            file_bytes_max: 2_000_000,
+            total_bytes_max: 4_000_000,
+        },
+    }
+}
+
+static CAPABILITIES: Capabilities = capabilities(DEFENDED, false);
 /// With servers whose Get is known to be real.
-static CAPABILITIES_WITH_GET: Capabilities = Capabilities { fetch: true, ..CAPABILITIES };
+static CAPABILITIES_WITH_GET: Capabilities = capabilities(DEFENDED, true);
+/// Behind a connector that documents are not known to reach.
+static UNDEFENDED: Capabilities = capabilities(NOT_DEFENDED, false);
+static UNDEFENDED_WITH_GET: Capabilities = capabilities(NOT_DEFENDED, true);
 
 impl Folder for Prism {
     const SETTINGS: &'static [Setting] = &[Setting::text("get")];
@@ -140,6 +141,10 @@ impl Folder for Prism {
 
     const WEBHOOK_SECRETS: WebhookSecrets = WebhookSecrets::Required;
 
+    fn faults(settings: &BTreeMap<String, String>, provider: &ProviderConfig) -> Vec<(&'static str, String)> {
+        config::faults(settings, provider)
+    }
+
     fn start(config: &ProviderConfig, clock: Clock) -> anyhow::Result<Self> {
         let get = match config.setting("get") {
             "stub" => Get::Stub,
@@ -157,6 +162,25 @@ impl Folder for Prism {
     }
 }
 
+/// A webhook that only points at a dispute, where nobody can be asked for the rest.
+fn told_whole(reading: Reading, get: Get) -> Reading {
+    match reading {
+        Reading::FetchFirst { dispute_ref, name } if get == Get::Stub => Reading::Unrecognised {
+            what: format!(
+                "{name} says only that {dispute_ref} changed, and Prism, whose Get answers with nothing, cannot be \
+                 asked for the rest: look {dispute_ref} up in the connector's dashboard. An account with the \
+                 connector's own name instead of `prism` is asked for it, where respondby speaks to it itself"
+            ),
+        },
+        Reading::Events(_)
+        | Reading::Partly { .. }
+        | Reading::FetchFirst { .. }
+        | Reading::Acknowledged { .. }
+        | Reading::NotOurs { .. }
+        | Reading::Unrecognised { .. } => reading,
+    }
+}
+
 impl Provider for Prism {
     fn name(&self) -> ProviderName {
         ProviderName::Prism
@@ -166,6 +190,15 @@ impl Provider for Prism {
         match self.api.get {
             Get::Stub => &CAPABILITIES,
             Get::Real => &CAPABILITIES_WITH_GET,
+        }
+    }
+
+    fn capabilities_of(&self, account: &Account) -> &'static Capabilities {
+        match (api::takes_documents(account.credentials.get("connector")), self.api.get) {
+            (true, Get::Stub) => &CAPABILITIES,
+            (true, Get::Real) => &CAPABILITIES_WITH_GET,
+            (false, Get::Stub) => &UNDEFENDED,
+            (false, Get::Real) => &UNDEFENDED_WITH_GET,
         }
     }
 
@@ -191,7 +224,7 @@ impl Provider for Prism {
 
     fn events(&self, kept: &Kept<'_>) -> Reading {
         match event::is_webhook(kept.source) && !kept::is_ours(kept.body) {
-            true => self.intake.events(kept),
+            true => told_whole(self.intake.events(kept), self.api.get),
             false => event::read(kept, self.api.get),
         }
     }

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
-use crate::dispute::{AccountId, MerchantId};
+use crate::dispute::{AccountId, Capabilities, MerchantId};
 use crate::engine::{AccountView, MerchantView};
 use crate::providers::{ProviderName, Registry};
 use crate::rules::Ruleset;
+use crate::store::accounts::AccountDirectory;
 use crate::store::ids::Ids;
 
 #[derive(Clone)]
@@ -18,6 +19,7 @@ pub struct World {
     pub registry: Registry,
     pub ids: Ids,
     facts_pull: FactsPull,
+    accounts: Option<AccountDirectory>,
     cached: Arc<Cached>,
 }
 
@@ -43,7 +45,13 @@ struct Cached {
 
 impl World {
     pub fn new(registry: Registry, ids: Ids, facts_pull: FactsPull) -> Self {
-        Self { registry, ids, facts_pull, cached: Arc::default() }
+        Self { registry, ids, facts_pull, accounts: None, cached: Arc::default() }
+    }
+
+    /// The same, and what can be done is asked for each account: without it, what its provider can do is all that
+    /// is known.
+    pub fn with_accounts(self, accounts: AccountDirectory) -> Self {
+        Self { accounts: Some(accounts), ..self }
     }
 
     /// The merchants as they are now: the kill switch and the version in force are read each time.
@@ -111,7 +119,8 @@ impl World {
         {
             let cached = self.cached.accounts.lock().unwrap_or_else(PoisonError::into_inner);
             for key in keys {
-                match cached.get(key) {
+                // Its settings may have changed while this process ran.
+                match cached.get(key).filter(|view| std::ptr::eq(view.capabilities, self.can(*key, view))) {
                     Some(view) => _ = found.insert(*key, view.clone()),
                     None => unknown.push(*key),
                 }
@@ -131,19 +140,38 @@ impl World {
         let mut cached = self.cached.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
             let key: (MerchantId, AccountId) = (row.get("merchant_id"), row.get("account_id"));
-            let view = Arc::new(self.view(key.1, row.get("name"), row.get("provider"))?);
+            let view = Arc::new(self.view(key, row.get("name"), row.get("provider"))?);
             cached.insert(key, view.clone());
             found.insert(key, view);
         }
         Ok(found)
     }
 
-    fn view(&self, account_id: AccountId, name: String, provider: &str) -> sqlx::Result<AccountView> {
+    fn view(
+        &self,
+        (merchant_id, account_id): (MerchantId, AccountId),
+        name: String,
+        provider: &str,
+    ) -> sqlx::Result<AccountView> {
         let provider: ProviderName = provider.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
         let adapter = self.registry.get(provider).clone();
-        let capabilities = adapter.capabilities();
+        let capabilities = self.capabilities((merchant_id, account_id), provider);
         let lint = Arc::new(move |packet: &crate::evidence::Packet, submit| adapter.lint(packet, submit));
         Ok(AccountView { account_id, name, provider: provider.as_str(), capabilities, lint })
+    }
+
+    fn can(&self, key: (MerchantId, AccountId), view: &AccountView) -> &'static Capabilities {
+        view.provider.parse().map_or(view.capabilities, |provider| self.capabilities(key, provider))
+    }
+
+    fn capabilities(
+        &self,
+        (merchant_id, account_id): (MerchantId, AccountId),
+        provider: ProviderName,
+    ) -> &'static Capabilities {
+        let adapter = self.registry.get(provider);
+        let account = self.accounts.as_ref().and_then(|all| all.by_id(merchant_id, account_id));
+        account.map_or_else(|| adapter.capabilities(), |account| adapter.capabilities_of(&account))
     }
 }
 

@@ -13,13 +13,12 @@ use respondby::store::accounts::{AccountDirectory, ConfiguredAccount, sync};
 use respondby::store::ids::Ids;
 use respondby::store::seal::SealingKey;
 use secrecy::SecretString;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use super::{at, config, providers};
 use crate::support::Database;
+use crate::support::grpc_server::GrpcServer;
 
 /// An account with everything that its provider's accounts must have, and these settings.
 fn account(provider: ProviderName, name: &str, told: &[(&str, &str)]) -> ConfiguredAccount {
@@ -112,36 +111,12 @@ async fn a_bad_signature_and_no_account_are_answered_alike_at_every_provider() {
     }
 }
 
-/// A gRPC server that always answers with that status and nothing else.
-async fn grpc_server(status: &'static str) -> (String, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let serving = tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let service = hyper::service::service_fn(move |_| async move {
-                    let answer = axum::http::Response::builder()
-                        .header(header::CONTENT_TYPE, "application/grpc")
-                        .header("grpc-status", status)
-                        .body(String::new());
-                    Ok::<_, std::convert::Infallible>(answer.unwrap())
-                });
-                let io = hyper_util::rt::TokioIo::new(socket);
-                let executor = hyper_util::rt::TokioExecutor::new();
-                _ = hyper::server::conn::http2::Builder::new(executor).serve_connection(io, service).await;
-            });
-        }
-    });
-    (address, serving)
-}
-
 /// Behind Prism an account may be one whose webhooks are verified here, or one that Prism is asked about, in each of
 /// its forms; and the server may be away.
 #[tokio::test]
 async fn accounts_behind_prism_cannot_be_told_from_none() {
     let doors = Doors::open().await;
-    let (refusing, serving) = grpc_server("3").await;
-    let (troubled, in_trouble) = grpc_server("13").await;
+    let (refusing, troubled) = (GrpcServer::answering(3, b"").await, GrpcServer::answering(13, b"").await);
     let prism = |told: &[(&str, &str)], address: &str| {
         let base_url = Some(address.to_owned());
         ConfiguredAccount { base_url, ..account(ProviderName::Prism, "here", told) }
@@ -153,7 +128,7 @@ async fn accounts_behind_prism_cannot_be_told_from_none() {
             &[("service", "ucs.v2-2026-03-05"), ("headers", "auth"), ("tenant", "b")],
         ] {
             let told = [&[("connector", connector), ("api_key", "AQE-1")][..], form].concat();
-            for (address, status) in [(&refusing, 401), (&troubled, 503)] {
+            for (address, status) in [(&refusing.address, 401), (&troubled.address, 503)] {
                 let app = doors.with(&[prism(&told, address)]).await;
                 let bad = post(&app, "prism/here").await;
                 let asked = connector == "novalnet";
@@ -163,8 +138,8 @@ async fn accounts_behind_prism_cannot_be_told_from_none() {
         }
     }
     // Where there are accounts of both kinds, an address that does not exist is like one or the other, and stays so.
-    let native = prism(&[("connector", "adyen"), ("api_key", "AQE-1")], &troubled);
-    let asked = prism(&[("connector", "novalnet"), ("api_key", "nn-7")], &troubled);
+    let native = prism(&[("connector", "adyen"), ("api_key", "AQE-1")], &troubled.address);
+    let asked = prism(&[("connector", "novalnet"), ("api_key", "nn-7")], &troubled.address);
     let app = doors.with(&[native, ConfiguredAccount { name: "there".to_owned(), ..asked }]).await;
     let of_both = [post(&app, "prism/here").await.0, post(&app, "prism/there").await.0];
     assert_eq!(of_both, [401, 503]);
@@ -176,6 +151,4 @@ async fn accounts_behind_prism_cannot_be_told_from_none() {
         seen.insert(once.0);
     }
     assert_eq!(seen, BTreeSet::from(of_both));
-    serving.abort();
-    in_trouble.abort();
 }

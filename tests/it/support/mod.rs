@@ -2,6 +2,7 @@
 
 mod cluster;
 mod database;
+pub mod grpc_server;
 pub mod watched;
 pub mod world;
 

@@ -1,6 +1,7 @@
 //! Prism's adapter, attacked. What every provider must stand is in the suite of the folder above.
 
 mod calling;
+mod configuring;
 mod connecting;
 mod forms;
 mod heading;

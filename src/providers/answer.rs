@@ -8,6 +8,10 @@ use chrono::{DateTime, Utc};
 
 use super::Reading;
 
+/// The code of a refusal that is not of this dispute: whoever would have to make the call for the account does not
+/// have it, and no later one will be answered otherwise. The reason says what to do.
+pub const NOT_OFFERED: &str = "NOT_IMPLEMENTED";
+
 /// The outcome of a call.
 #[derive(Debug, Clone)]
 pub enum Answer<T> {

@@ -38,7 +38,7 @@ registry::registry! {
 }
 
 pub use account::{Account, Credentials};
-pub use answer::{Answer, CallError, CallLog, Outcome, Page, Record, Uploaded};
+pub use answer::{Answer, CallError, CallLog, NOT_OFFERED, Outcome, Page, Record, Uploaded};
 pub use folder::{Folder, Need, Setting, WebhookSecrets};
 pub use registry::Registry;
 pub use verified::{Acknowledgement, Delivery, Kept, NotReady, Reading, Refusal, Verified};

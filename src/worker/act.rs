@@ -8,7 +8,7 @@ pub mod patience;
 mod repeatable;
 mod unread;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,12 +18,13 @@ use serde_json::json;
 
 use super::{Shop, Stepped, is_collision};
 use crate::crash;
-use crate::dispute::{Capabilities, CycleState, FileDelivery};
+use crate::dispute::{Capabilities, CycleState, FileDelivery, Severity};
 use crate::engine::{ActionKind, ActionState, Applied, Cause, HistoryKind, Input};
 use crate::evidence::{Document, FileRef, Packet, Sending};
 use crate::observe::record;
-use crate::providers::{Account, Answer, CallLog, Record, Target};
+use crate::providers::{Account, Answer, CallLog, NOT_OFFERED, Record, Target};
 use crate::store::actions::{self, Circumstances, LeasedAction, Standing};
+use crate::store::alerts::{self, NewAlert};
 use crate::store::files;
 use crate::store::turn::{self, CaseKey, Item};
 
@@ -62,6 +63,8 @@ struct Task<'a> {
     action: &'a LeasedAction,
     account: Arc<Account>,
     around: Circumstances,
+    /// What is to be told of the account, when the call is one that nobody there has.
+    not_offered: OnceLock<String>,
 }
 
 async fn one(shop: &Shop, action: &LeasedAction) -> anyhow::Result<()> {
@@ -78,7 +81,7 @@ async fn one(shop: &Shop, action: &LeasedAction) -> anyhow::Result<()> {
         tx.commit().await?;
         return Ok(());
     };
-    let task = Task { shop, action, account, around };
+    let task = Task { shop, action, account, around, not_offered: OnceLock::new() };
     let (standing, logs) = task.carry_out().await?;
     task.settle(standing, &logs).await
 }
@@ -204,7 +207,33 @@ impl Task<'_> {
         self.shop.called(account, answer.word(), &log);
         logs.extend(log);
         self.shop.calls.learn(self.account.account_id, &answer, self.now());
-        answer
+        match answer {
+            Answer::Refused { status, code, reason } if code.as_deref() == Some(NOT_OFFERED) => {
+                _ = self.not_offered.set(reason);
+                let reason = "this call cannot be made for the account at all, as was told once: answer the dispute \
+                              in the provider's dashboard";
+                Answer::Refused { status, code, reason: reason.to_owned() }
+            }
+            Answer::Receipt(_) | Answer::Retry { .. } | Answer::Refused { .. } | Answer::Unknown { .. } => {
+                answer
+            }
+        }
+    }
+
+    /// Once for an account and a call, whatever the dispute: it is the account that wants mending.
+    fn of_what_is_not_offered(&self) -> Option<NewAlert> {
+        let why = self.not_offered.get()?;
+        let (account, kind) = (&self.account, self.action.kind);
+        Some(NewAlert {
+            merchant_id: account.merchant_id,
+            dispute_id: None,
+            cycle_n: None,
+            kind: "call_not_offered".into(),
+            severity: Severity::Warning,
+            dedupe_key: format!("not-offered:{}:{kind}", account.account_id),
+            title: format!("`{kind}` cannot be done through {}/{}", account.provider, account.name),
+            detail: json!({"account": account.name, "first": self.around.dispute_ref, "waiting_for": [why]}),
+        })
     }
 
     async fn settle(&self, standing: Standing, logs: &[CallLog]) -> anyhow::Result<()> {
@@ -233,6 +262,9 @@ impl Task<'_> {
             let detail = json!({"action": action.kind, "subject": action.subject, "standing": word,
                 "attempt": action.attempts, "why": why(standing)});
             actions::note(&mut tx, &shop.world.ids, action, kind, &detail, now).await?;
+        }
+        if let Some(alert) = self.of_what_is_not_offered() {
+            alerts::raise(&mut tx, &[alert], now).await?;
         }
         let looks_again = match standing {
             Standing::Refused { .. } => true,
@@ -267,6 +299,9 @@ impl Task<'_> {
         }
         tx.commit().await?;
         shop.ring_for(&turned);
+        if self.not_offered.get().is_some() {
+            shop.bells.notify.ring();
+        }
         record::action(action.kind.as_str(), word);
         debug_assert!(turned.iter().all(|t| !matches!(t.applied, Applied::Doubtful(_))));
         Ok(())

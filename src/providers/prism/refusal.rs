@@ -12,8 +12,8 @@ use super::proto::types;
 use super::response::Fault;
 use super::service::Verb;
 use crate::grpc_code;
-use crate::providers::Answer;
 use crate::providers::http::{Safety, uncertain};
+use crate::providers::{Answer, NOT_OFFERED};
 
 /// What stands in the details of a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,6 @@ const OF_THE_CONNECTOR: [&str; 5] = [
 ];
 /// The connector answered with an HTTP status of its own.
 const ANSWERED: &str = "CONNECTOR_ERROR_RESPONSE";
-const NOT_IMPLEMENTED: &str = "NOT_IMPLEMENTED";
 
 fn details(bytes: &[u8]) -> Details {
     if bytes.is_empty() {
@@ -86,8 +85,8 @@ pub fn answer<T>(failure: &Failure, verb: Verb, connector: &str, safety: Safety)
         Details::Connector { code: word, fault, .. } => {
             uncertain(safety, format!("Prism {word} about {connector}: {}", fault.words))
         }
-        Details::Integration { code: word, .. } if word == NOT_IMPLEMENTED => {
-            refused(&word, not_implemented(verb, connector))
+        Details::Integration { code: word, .. } if word == NOT_OFFERED => {
+            refused(NOT_OFFERED, not_implemented(verb, connector))
         }
         Details::Integration { code: word, words, suggested } => {
             let hint = suggested.map(|s| format!(" ({s})")).unwrap_or_default();
@@ -136,9 +135,9 @@ const THROTTLED: Duration = Duration::from_secs(60);
 fn not_implemented(verb: Verb, connector: &str) -> String {
     let verb = verb.as_str();
     format!(
-        "this Prism server has no {verb} for {connector}, and nothing was sent. No later try will change that: answer \
-         the dispute in {connector}'s dashboard, and give the account the provider's own name instead of `prism` \
-         where respondby speaks to it itself, or have Prism updated to a version that has it"
+        "this Prism server has no {verb} for {connector}, and nothing was sent: answer in {connector}'s dashboard; give \
+         the account the provider's own name instead of `prism` where respondby speaks to it itself, or have Prism \
+         updated to a version that has it"
     )
 }
 

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use chrono::DateTime;
+use prost::encoding::{self, DecodeContext};
 use tonic::Status;
 
 use super::proto::types::{
@@ -18,6 +19,28 @@ use crate::store::files::NewFile;
 
 /// So many pieces come in one call at most.
 const DOCUMENTS_MAX: usize = 100;
+/// The field that holds them.
+const DOCUMENTS: (u32, &str) = (6, "evidence_documents");
+
+/// Whether the message says no more often what can be said again and again than it may, by its bytes: an entry of two
+/// bytes takes more than a hundred once it is made. What cannot be read is for whoever decodes it.
+pub(super) fn few_documents(mut message: &[u8]) -> Result<(), Status> {
+    let (field, name) = DOCUMENTS;
+    let mut entries = 0;
+    while let Ok((tag, wire_type)) = encoding::decode_key(&mut message) {
+        entries += usize::from(tag == field);
+        if entries > DOCUMENTS_MAX {
+            return Err(invalid(format!(
+                "`{name}` has more than {DOCUMENTS_MAX} entries, and {DOCUMENTS_MAX} are taken in one call: send the \
+                 others in a second one"
+            )));
+        }
+        if encoding::skip_field(wire_type, tag, &mut message, DecodeContext::default()).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
 
 /// The dispute a request names, and what comes back with the answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,10 +113,6 @@ pub(super) fn evidence(request: DisputeServiceSubmitEvidenceRequest) -> Result<(
     } = request;
     let transaction_id = connector_transaction_id.unwrap_or_default();
     let about = About::of(dispute_id, transaction_id, merchant_dispute_id)?;
-    if evidence_documents.len() > DOCUMENTS_MAX {
-        let (n, max) = (evidence_documents.len(), DOCUMENTS_MAX);
-        return Err(invalid(format!("`evidence_documents` has {n} entries, and {max} are taken at once")));
-    }
     let mut pieces = Vec::new();
     for (at, document) in evidence_documents.into_iter().enumerate() {
         let piece = piece(document, at);
@@ -212,6 +231,8 @@ fn wish(want: Want, pieces: Vec<Piece>) -> Result<Wish, Status> {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
 
     fn document(kind: EvidenceType) -> EvidenceDocument {
@@ -302,7 +323,54 @@ mod tests {
         };
         assert!(refused(vec![nul]).contains("NUL"));
         assert!(refused(vec![]).contains("no evidence"));
-        assert!(refused(vec![with(PDF); 101]).contains("101 entries"));
+    }
+
+    #[test]
+    fn what_can_be_said_again_and_again_is_counted_on_the_bytes() {
+        let message = |n: usize| {
+            let evidence_documents = vec![document(EvidenceType::Receipt); n];
+            DisputeServiceSubmitEvidenceRequest {
+                evidence_documents,
+                dispute_id: "dp_1".into(),
+                service_date: Some(1_772_409_599),
+                ..Default::default()
+            }
+            .encode_to_vec()
+        };
+        assert!(few_documents(&message(100)).is_ok());
+        let told = few_documents(&message(101)).unwrap_err();
+        assert!(told.message().contains("`evidence_documents`") && told.message().contains("100"), "{told}");
+        // Broken is another matter, and is told by whoever decodes it; nor is it read for ever.
+        for broken in [&b"\xff"[..], b"\x32\x7f", b"\x33", b"", &[0x33; 4096]] {
+            assert!(few_documents(broken).is_ok(), "{broken:?}");
+        }
+    }
+
+    /// A field that is added and can be repeated needs a bound of its own before it is served.
+    #[test]
+    fn no_other_field_of_a_request_can_be_repeated() {
+        let proto = include_str!("../../proto/served/types.proto");
+        let message = |name: &str| {
+            let (_, rest) = proto.split_once(&format!("\nmessage {name} {{\n"))?;
+            rest.split_once("\n}").map(|(fields, _)| fields)
+        };
+        let calls = proto.lines().filter_map(|line| line.trim().strip_prefix("rpc ")?.split(['(', ')']).nth(1));
+        let mut asked: Vec<&str> = calls.collect();
+        assert_eq!(asked.len(), 4);
+        let mut repeated = Vec::new();
+        let mut at = 0;
+        while let Some(name) = asked.get(at).copied() {
+            at += 1;
+            for field in message(name).expect(name).lines().map(str::trim) {
+                if field.starts_with("repeated ") || field.starts_with("map<") {
+                    repeated.push(field);
+                }
+                asked.extend(field.split(' ').filter(|word| message(word).is_some()));
+            }
+        }
+        let (number, name) = DOCUMENTS;
+        let known = format!("repeated EvidenceDocument {name} = {number} ");
+        assert!(matches!(repeated[..], [only] if only.starts_with(&known)), "{repeated:?}");
     }
 
     fn named() -> Named {

@@ -21,6 +21,7 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
 
+use super::ask;
 use super::call::Call;
 use super::headers::{self, Said};
 use super::refusal::{self, invalid};
@@ -163,7 +164,10 @@ impl Door {
         match method {
             Method::Defend => carry_out(&held, |request| call.defend(request)).await,
             Method::Accept => carry_out(&held, |request| call.accept(request)).await,
-            Method::SubmitEvidence => carry_out(&held, |request| call.submit_evidence(request)).await,
+            Method::SubmitEvidence => {
+                ask::few_documents(&held.message)?;
+                carry_out(&held, |request| call.submit_evidence(request)).await
+            }
             Method::Get => carry_out(&held, |request| call.get(request)).await,
         }
     }

@@ -28,8 +28,12 @@ impl Raw {
     }
 
     fn post(&self, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+        self.post_to("Accept", body)
+    }
+
+    fn post_to(&self, method: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
         self.http
-            .post(format!("{}/types.DisputeService/Accept", self.base))
+            .post(format!("{}/types.DisputeService/{method}", self.base))
             .bearer_auth(&self.key)
             .header("content-type", "application/grpc")
             .body(body)
@@ -107,6 +111,26 @@ async fn evidence_beyond_the_limit_is_refused_whole_and_below_it_taken() {
     assert_eq!(refused.code(), Code::Unauthenticated, "{refused}");
     // And the connection serves the next.
     assert_eq!(stranger.get(&dispute_ref).await.unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn documents_without_end_are_counted_before_any_is_made() {
+    let stage = stage("").await;
+    let raw = Raw::of(&stage).await;
+    let empty = |n: usize| b"\x32\x00".repeat(n);
+    let told = async |message: &[u8]| {
+        let whole = frame(0, u32::try_from(message.len()).unwrap(), message);
+        raw.said(raw.post_to("SubmitEvidence", whole)).await
+    };
+    // Nothing that makes them up ever sees the end, which is none.
+    for message in [empty(8 << 20), [&empty(101)[..], b"\xff"].concat()] {
+        let (code, words) = told(&message[..message.len().min(16 << 20)]).await;
+        assert_eq!(code, Code::InvalidArgument, "{words}");
+        assert!(words.contains("evidence_documents") && words.contains("100"), "{words}");
+        assert!(!words.contains("not%20what"), "{words}");
+    }
+    let (code, words) = told(&[&empty(100)[..], b"\xff"].concat()).await;
+    assert!(code == Code::InvalidArgument && words.contains("not%20what"), "{words}");
 }
 
 #[tokio::test]

@@ -135,6 +135,12 @@ impl Desk {
         named.provider == connector || speaks_to().unwrap_or(false)
     }
 
+    /// Whether that is what the caller's merchant is called: here, or at a go-between that one of its accounts is at.
+    pub fn is_called(&self, caller: &Caller, name: &str) -> bool {
+        let there = || self.accounts.of(caller.merchant_id);
+        name == caller.merchant || there().iter().any(|account| account.merchant_there() == Some(name))
+    }
+
     /// Whether questions can be answered now.
     pub async fn is_well(&self) -> bool {
         let asked = async || self.pool.acquire().await?.ping().await;

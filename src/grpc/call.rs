@@ -71,10 +71,10 @@ impl Call<'_> {
 
     async fn find(&self, about: &About) -> Result<Named, Status> {
         // The key says whose disputes are meant; a header that says otherwise was meant for somebody else's.
-        if self.said.merchants.iter().any(|merchant| *merchant != self.caller.merchant) {
+        if !self.said.merchants.iter().all(|name| self.desk.is_called(self.caller, name)) {
             return Err(Status::permission_denied(format!(
-                "this key is of merchant `{}`, and `x-merchant-id` names another: leave it out, or show that \
-                 merchant's key",
+                "this key is of merchant `{}`, and `x-merchant-id` names another: leave it out, show that merchant's \
+                 key, or say in the account's settings what else the merchant is called",
                 self.caller.merchant
             )));
         }

@@ -64,3 +64,11 @@ pub struct Account {
     /// How old a signed timestamp may be, seconds.
     pub tolerance_s: i64,
 }
+
+impl Account {
+    /// What the merchant is called at the go-between that the account is at, if it says so.
+    pub fn merchant_there(&self) -> Option<&str> {
+        let told = self.credentials.get(self.provider.merchant_there()?);
+        Some(told).filter(|name| !name.is_empty())
+    }
+}

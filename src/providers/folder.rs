@@ -23,6 +23,10 @@ pub trait Folder: Provider + Sized {
     /// it: webhooks name whom they are for, and calls say for whom they are. `None` where there is no such thing.
     const CONNECTED: Option<&'static str> = None;
 
+    /// The setting of an account with the merchant's id at a go-between, where there is one: programs that spoke to it
+    /// know the merchant by that.
+    const MERCHANT_THERE: Option<&'static str> = None;
+
     /// What is wrong with the settings of an account, beyond those that are missing or not known: the setting, and
     /// why in words. `provider` is the provider's own table.
     fn faults(

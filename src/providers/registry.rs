@@ -45,6 +45,11 @@ macro_rules! registry {
                 match self { $(Self::$variant => <$provider as Folder>::CONNECTED,)+ }
             }
 
+            /// The setting with the merchant's id at the go-between.
+            pub(super) const fn merchant_there(self) -> Option<&'static str> {
+                match self { $(Self::$variant => <$provider as Folder>::MERCHANT_THERE,)+ }
+            }
+
             fn start(self, config: &ProviderConfig, clock: Clock) -> anyhow::Result<Arc<dyn Provider>> {
                 Ok(match self { $(Self::$variant => Arc::new(<$provider as Folder>::start(config, clock)?),)+ })
             }

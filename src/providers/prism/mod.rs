@@ -141,6 +141,8 @@ impl Folder for Prism {
 
     const WEBHOOK_SECRETS: WebhookSecrets = WebhookSecrets::Required;
 
+    const MERCHANT_THERE: Option<&'static str> = Some("prism_merchant");
+
     fn faults(settings: &BTreeMap<String, String>, provider: &ProviderConfig) -> Vec<(&'static str, String)> {
         config::faults(settings, provider)
     }

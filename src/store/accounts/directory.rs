@@ -96,6 +96,12 @@ impl AccountDirectory {
         self.accounts().by_id.get(&(merchant_id, account_id)).cloned()
     }
 
+    /// A merchant's accounts that are in use.
+    pub fn of(&self, merchant_id: MerchantId) -> Vec<Arc<Account>> {
+        let own = (merchant_id, AccountId::MIN)..=(merchant_id, AccountId::MAX);
+        self.accounts().by_id.range(own).map(|(_, account)| account.clone()).collect()
+    }
+
     /// The account that a delivery to `receiver` is for, when it names one by the provider's id: one that is reached
     /// via the receiver, or the receiver itself.
     pub fn named(&self, receiver: AccountId, provider_account: &str) -> Option<Arc<Account>> {

@@ -208,3 +208,42 @@ async fn what_contradicts_itself_is_refused_before_anything_is_done() {
     assert_eq!(count(&stage, ORDERS).await, 0);
     assert_eq!(count(&stage, "select count(*) from evidence").await, 0);
 }
+
+#[tokio::test]
+async fn programs_that_spoke_to_a_go_between_may_call_the_merchant_what_it_is_called_there() {
+    let account = |merchant: &str, there: &str| {
+        format!(
+            "[[account]]\nmerchant = \"{merchant}\"\nprovider = \"prism\"\nname = \"{merchant}-prism\"\n\
+             webhook_secrets = [\"file:sealing-key\"]\ncredentials = {{ api_key = \"file:sealing-key\" }}\n\
+             settings = {{ connector = \"adyen\"{there} }}\n"
+        )
+    };
+    let merchant = |name: &str| format!("[[merchant]]\nname = \"{name}\"\nrules = \"rules.toml\"\n");
+    let more = [
+        merchant("acme"),
+        merchant("bazaar"),
+        account("acme", ", prism_merchant = \"merchant_1712\""),
+        account("bazaar", ", prism_merchant = \"merchant_1713\""),
+    ];
+    let mut stage = stage(&more.concat()).await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    let program = Program::of(&stage, "acme", "till", ALL).await;
+    for (names, code) in [
+        (&["merchant_1712"][..], None),
+        (&["merchant_1712", "acme"], None),
+        (&["merchant_1713"], Some(Code::PermissionDenied)),
+        (&["acme", "merchant_1713"], Some(Code::PermissionDenied)),
+        (&["MERCHANT_1712"], Some(Code::PermissionDenied)),
+        (&[""], Some(Code::PermissionDenied)),
+    ] {
+        let named = names.iter().fold(program.clone(), |program, name| program.with("x-merchant-id", name));
+        let told = named.get(&dispute_ref).await;
+        assert_eq!(told.as_ref().err().map(tonic::Status::code), code, "{names:?}: {told:?}");
+    }
+    // The name is the merchant's and opens nothing: another merchant's key finds nothing under it.
+    let other = Program::of(&stage, "bazaar", "till", ALL).await;
+    let refused = other.with("x-merchant-id", "merchant_1712").get(&dispute_ref).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let nobody = other.with("x-merchant-id", "merchant_1713").get(&dispute_ref).await.unwrap_err();
+    assert_eq!(nobody.code(), Code::NotFound);
+}

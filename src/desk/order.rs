@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Duration, Instant};
 
-use super::standing::{Seen, judge};
+use super::standing::{Seen, in_vain, judge};
 use super::wish::{NOT_KEPT_YET, Wish};
 use super::{Caller, Desk, Standing, Told};
 use crate::dispute::Dispute;
@@ -82,6 +82,13 @@ async fn give(desk: &Desk, ordering: &Ordering<'_>) -> Result<Gave, NotTaken> {
     }
     let (merchant_id, dispute_id) = (ordering.named.merchant_id, ordering.named.dispute_id);
     let newest = dossier::cycles(&mut tx, merchant_id, dispute_id).await?.pop();
+    let in_vain = match ordering.order() {
+        Some(_) => None,
+        None => {
+            let actions = disputes::actions(&mut tx, merchant_id, dispute_id).await?;
+            in_vain(record(&mut tx, ordering.named).await?.status, newest.as_ref(), &actions)
+        }
+    };
     let new = NewOrder {
         merchant_id,
         key_id: ordering.caller.key_id,
@@ -94,7 +101,10 @@ async fn give(desk: &Desk, ordering: &Ordering<'_>) -> Result<Gave, NotTaken> {
         // Given under this key a moment ago, for another dispute.
         return Err(NotTaken::AnotherUnderThisKey);
     };
-    let refused = put(&mut tx, desk, ordering, now).await?;
+    let refused = match in_vain {
+        Some(why) => Some(why),
+        None => put(&mut tx, desk, ordering, now).await?,
+    };
     let dispute = record(&mut tx, ordering.named).await?;
     let standing = match refused {
         Some(why) => Standing::Refused { why },

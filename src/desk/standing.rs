@@ -70,6 +70,31 @@ pub(super) struct Seen {
     pub actions: Vec<ActionLine>,
 }
 
+/// Why evidence that is only to be kept would never be sent: who gives it takes it for part of the response. `newest`:
+/// the last window there was; before the first one, evidence is kept for it.
+pub(super) fn in_vain(status: Status, newest: Option<&CycleLine>, actions: &[ActionLine]) -> Option<String> {
+    let nothing = "nothing that comes now can be sent, and the evidence is not kept";
+    let Some(cycle) = newest else {
+        return status.is_terminal().then(|| format!("the dispute is over ({status}): {nothing}"));
+    };
+    if cycle.state != "open" {
+        let made = cycle.response.map_or("none was made", |response| match response {
+            Response::Accept => "it was accepted",
+            Response::Defend => "the defence was made",
+            Response::Elsewhere => "it was answered outside this engine",
+            Response::Nothing => "none was made",
+        });
+        return Some(format!("no response is owed any more ({made}): {nothing}"));
+    }
+    let left = |a: &&ActionLine| {
+        a.cycle_n == cycle.n
+            && matches!(a.kind.as_str(), "accept" | "submit")
+            && matches!(a.state.as_str(), "sent" | "unknown" | "done")
+    };
+    let sent = actions.iter().find(left)?;
+    Some(format!("`{}` has been sent to the provider already: {nothing}", sent.kind))
+}
+
 /// Where the order stands. `ordered_at`: what the provider refused before counts no more.
 pub(super) fn judge(seen: &Seen, want: &Want, order: &Order, ordered_at: DateTime<Utc>) -> Standing {
     let (kind, response) = match want {

@@ -274,6 +274,41 @@ async fn a_draft_is_kept_and_sent_with_the_defence_that_follows() {
     // It is told as done again after it is done, and no evidence is added to what was sent.
     let late = program.order(&path, None, json!({"evidence": {"summary": "Late."}, "submit": true})).await;
     assert_eq!((late.status, late.problem()), (409, "refused"));
+    // Nor is a draft kept as if anything would come of it, whether as JSON or as a defence that is not to be sent.
+    for (path, body) in [
+        (path.clone(), json!({"evidence": {"summary": "Late."}, "submit": false})),
+        (format!("/v1/disputes/{dispute_ref}/defend"), json!({"explanation": "Late.", "submit_evidence": false})),
+    ] {
+        let late = program.order(&path, None, body).await;
+        assert_eq!((late.status, late.problem()), (409, "refused"), "{path}: {}", late.body);
+        let detail = late.body["detail"].as_str().unwrap();
+        assert!(detail.contains("the defence was made") && detail.contains("not kept"), "{detail}");
+    }
+    let file = program.get(&format!("/v1/disputes/{dispute_ref}")).await.body;
+    assert!(!file["evidence"].to_string().contains("Late."), "{file}");
+}
+
+#[tokio::test]
+async fn a_draft_that_comes_while_the_response_is_on_its_way_is_told_that_it_is_too_late() {
+    let mut stage = Stage::new().await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    let program = Program::of(&stage, "acme", "till", ALL).await;
+    let draft = || json!({"evidence": {"summary": "It came."}, "submit": false});
+    let path = format!("/v1/disputes/{dispute_ref}/evidence");
+    assert_eq!(program.order(&path, None, draft()).await.status, 200);
+    assert_eq!(program.order(&format!("/v1/disputes/{dispute_ref}/defend"), None, json!({})).await.status, 202);
+    // Wanted, and not sent: what comes now still goes with it.
+    assert_eq!(program.order(&path, None, draft()).await.status, 200);
+    for state in ["sent", "unknown"] {
+        sqlx::query("update actions set state = $1, sent_at = wanted_at where kind = 'submit'")
+            .bind(state)
+            .execute(&stage.db.pool)
+            .await
+            .unwrap();
+        let late = program.order(&path, None, draft()).await;
+        assert_eq!((late.status, late.problem()), (409, "refused"), "{state}: {}", late.body);
+        assert!(late.body["detail"].as_str().unwrap().contains("`submit` has been sent"), "{}", late.body);
+    }
 }
 
 #[tokio::test]

@@ -137,7 +137,8 @@ async fn a_defence_that_lacks_evidence_goes_on_when_it_comes_and_is_the_same_ord
     let said = meanwhile(&mut stage, program.defend(defence(&dispute_ref))).await.unwrap();
     assert_eq!((said.dispute_status(), &said.error), (DisputeStatus::Challenged, &None));
     // Evidence that comes too late does not make it another order.
-    program.submit_evidence(&dispute_ref, vec![words("Late.")]).await.unwrap();
+    let late = program.submit_evidence(&dispute_ref, vec![words("Late.")]).await.unwrap();
+    assert_eq!((unified(&late.error).0, late.status_code), ("REFUSED", 409));
     assert_eq!(program.defend(defence(&dispute_ref)).await.unwrap(), said);
     assert_eq!(stage.control.ledger().len(), 1);
     stage.uphold().await;
@@ -155,6 +156,10 @@ async fn what_cannot_be_done_is_an_error_in_the_answer_and_changes_nothing() {
     assert_eq!((said.status_code, said.dispute_status()), (409, DisputeStatus::Lost));
     assert_eq!(said.merchant_dispute_id.as_deref(), Some("dispute_001"));
     let late = program.submit_evidence(&closed, vec![words("Late.")]).await.unwrap();
+    let (code, message) = unified(&late.error);
+    assert!(code == "REFUSED" && message.contains("no response is owed any more"), "{late:?}");
+    assert_eq!((late.status_code, late.dispute_status()), (409, DisputeStatus::Lost));
+    assert_eq!(count(&stage, "select count(*) from evidence").await, 0, "and it is not kept");
     assert!(stage.control.ledger().iter().all(|entry| entry.dispute_ref != closed), "{late:?}");
 
     let held = stage.open(fraud(STRIPE, hours(96))).await;

@@ -6,6 +6,7 @@
 mod caller;
 mod key;
 mod order;
+mod reason;
 mod standing;
 mod wish;
 
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use caller::{Caller, Denied, Lacks};
 pub use key::{NewSecret, Scope};
 pub use order::NotTaken;
+pub use reason::{NoReason, reason};
 pub use standing::{Standing, Told};
 pub use wish::{Given, Piece, Want, Wish};
 

@@ -12,7 +12,7 @@ use super::proto::types::{
 };
 use super::refusal::invalid;
 use super::words;
-use crate::desk::{Given, Piece, Want, Wish};
+use crate::desk::{Given, Piece, Want, Wish, reason};
 use crate::evidence::Field;
 use crate::store::evidence::Named;
 use crate::store::files::NewFile;
@@ -90,7 +90,8 @@ pub(super) fn defend(request: DisputeServiceDefendRequest) -> Result<(About, Wis
         reason_code,
     } = request;
     let about = About::of(dispute_id, connector_transaction_id, merchant_dispute_id)?;
-    let reason = reason_code.filter(|code| !code.is_empty()).map(|code| reason(&code)).transpose()?;
+    let reason = reason_code.filter(|code| !code.is_empty()).map(|code| reason(&code)).transpose();
+    let reason = reason.map_err(|none| invalid(none.to_string()))?;
     let want = Want::Defend { template: None, reason, acknowledge_fee: false };
     Ok((about, wish(want, Vec::new())?))
 }
@@ -149,15 +150,6 @@ pub(super) fn get(request: DisputeServiceGetRequest) -> Result<About, Status> {
     match other {
         Some(id) => About::of(id, String::new(), merchant_dispute_id),
         None => Err(invalid("`connector_dispute_id` is empty: give the provider's id of the dispute")),
-    }
-}
-
-/// One of the documents' reasons, or a code of the provider's own.
-fn reason(code: &str) -> Result<String, Status> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    match (1..=64).contains(&code.len()) && code.chars().all(plain) {
-        true => Ok(words::reason(code).to_owned()),
-        false => Err(invalid("`reason_code` is 1 to 64 letters, digits, `_`, `-` and `.`")),
     }
 }
 

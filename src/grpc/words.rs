@@ -1,5 +1,5 @@
 //! The closed sets of words, ours and the documents', each way and without a default: statuses, stages, kinds of
-//! evidence, currencies, reasons. Pure.
+//! evidence, currencies. Pure.
 
 use super::proto::types::{Currency, DisputeStage, DisputeStatus, EvidenceType};
 use crate::dispute::{Stage, Status};
@@ -79,23 +79,6 @@ pub(super) fn currency(code: &str) -> Option<Currency> {
     Currency::from_str_name(code).filter(|currency| *currency != Currency::Unspecified)
 }
 
-/// The documents' reasons, in the two spellings that they print, and ours for each.
-const REASONS: [(&str, &str); 8] = [
-    ("GOODS_SERVICES_RECEIVED", "goods_services_received"),
-    ("TRANSACTION_AUTHORIZED", "transaction_authorized"),
-    ("REFUND_ISSUED", "refund_issued"),
-    ("CANCELLATION_POLICY_DISCLOSED", "cancellation_policy_disclosed"),
-    ("product_or_service_provided", "goods_services_received"),
-    ("credit_not_processed", "refund_issued"),
-    ("duplicate_charge_doc", "not_duplicate"),
-    ("merchandise_or_service_not_as_described", "as_described"),
-];
-
-/// Our word for the reason, if it is one of the documents'; any other is a provider's own code and stays.
-pub(super) fn reason(code: &str) -> &str {
-    REASONS.iter().find(|(theirs, _)| *theirs == code).map_or(code, |(_, ours)| ours)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -140,10 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documents_reasons_are_ours_and_codes_of_providers_stay() {
-        assert_eq!(reason("GOODS_SERVICES_RECEIVED"), reason("product_or_service_provided"));
-        assert_eq!(reason("goods_services_received"), "goods_services_received");
-        assert_eq!(reason("SupplyDefenseMaterial"), "SupplyDefenseMaterial");
+    fn amounts_are_told_in_currencies_whose_numbers_are_known() {
         assert_eq!(currency("EUR"), Some(Currency::Eur));
         assert_eq!((currency("JPY"), currency("CURRENCY_UNSPECIFIED")), (None, None));
     }

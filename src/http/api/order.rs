@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
-use crate::desk::{Given, Piece, Want, Wish};
+use crate::desk::{Given, Piece, Want, Wish, reason};
 use crate::evidence::{Field, FieldKind, spelled};
 use crate::store::evidence::Named;
 use crate::store::files::NewFile;
@@ -258,9 +258,9 @@ fn same_dispute(given: Option<&str>, named: &Named) -> Result<(), Problem> {
     }
 }
 
-/// Handed on to providers that want one.
+/// In our words; handed on to providers that want one.
 fn reason_code(code: String) -> Result<String, Problem> {
-    name_of("reason_code", code)
+    reason(&code).map_err(|none| Problem::invalid(none.to_string()))
 }
 
 fn name_of(what: &str, text: String) -> Result<String, Problem> {
@@ -312,6 +312,21 @@ mod tests {
         let kept = defend(br#"{"explanation": "It was.", "submit_evidence": false}"#, &named()).unwrap();
         assert_eq!(kept.want, Want::Keep);
         assert_eq!(defend(b"{}", &named()).unwrap().want, sent(None));
+    }
+
+    #[test]
+    fn the_document_s_reasons_are_ours_wherever_they_stand() {
+        for (theirs, ours) in [
+            ("product_or_service_provided", "goods_services_received"),
+            ("GOODS_SERVICES_RECEIVED", "goods_services_received"),
+            ("merchandise_or_service_not_as_described", "as_described"),
+            ("SupplyDefenseMaterial", "SupplyDefenseMaterial"),
+        ] {
+            let body = format!(r#"{{"reason_code": "{theirs}"}}"#);
+            assert_eq!(defend(body.as_bytes(), &named()).unwrap().want, sent(Some(ours)));
+            let body = format!(r#"{{"reason_code": "{theirs}", "summary": "It came.", "submit": true}}"#);
+            assert_eq!(evidence(body.as_bytes(), &named()).unwrap().want, sent(Some(ours)));
+        }
     }
 
     #[test]

@@ -22,10 +22,15 @@ const ANY_TYPE: &str = "DefenseMaterial";
 const REASONS: &[(&str, &[&str])] = &[
     ("goods_services_received", &["GoodsOrServicesProvided", "GoodsWereAsDescribed"]),
     ("services_used", &["GoodsOrServicesProvided"]),
+    ("as_described", &["GoodsWereAsDescribed"]),
     ("goods_as_described", &["GoodsWereAsDescribed"]),
     ("goods_not_returned", &["GoodsNotReturned"]),
     ("goods_replaced", &["GoodsRepairedOrReplaced"]),
     ("cancellation_terms", &["CancellationTermsFailed", "CreditOrCancellationPolicyProperlyDisclosed"]),
+    (
+        "cancellation_policy_disclosed",
+        &["CreditOrCancellationPolicyProperlyDisclosed", "CancellationTermsFailed"],
+    ),
 ];
 
 /// What the types that suit a field have in their names, the fittest first.

@@ -72,6 +72,22 @@ fn the_reason_is_named_in_our_words_or_adyens_and_otherwise_the_one_that_takes_a
         let defence = pack(&packet, &[pdf(Field::ShippingDocumentation)], &offered()).unwrap();
         assert_eq!(defence.reason_code, wanted, "{named:?}");
     }
+    // Every word that programs' reasons become and that Adyen has a code for.
+    for (named, code) in [
+        ("as_described", "GoodsWereAsDescribed"),
+        ("goods_as_described", "GoodsWereAsDescribed"),
+        ("cancellation_policy_disclosed", "CreditOrCancellationPolicyProperlyDisclosed"),
+        ("cancellation_terms", "CancellationTermsFailed"),
+    ] {
+        let mut several = only("SupplyDefenseMaterial", &["DefenseMaterial!"]);
+        for code in
+            ["CancellationTermsFailed", "CreditOrCancellationPolicyProperlyDisclosed", "GoodsWereAsDescribed"]
+        {
+            several.extend(only(code, &["TIDorInvoice!"]));
+        }
+        let defence = pack(&packet(Some(named), &[]), &[pdf(Field::Receipt)], &several).unwrap();
+        assert_eq!(defence.reason_code, code, "{named}");
+    }
     let single = only("GoodsNotReturned", &["TIDorInvoice!"]);
     let defence = pack(&packet(None, &[]), &[pdf(Field::Receipt)], &single).unwrap();
     assert_eq!(defence.reason_code, "GoodsNotReturned", "the only one, and none was wanted");

@@ -1,7 +1,7 @@
 // Drives the official Node SDK of Stripe at the sandbox.
 import assert from 'node:assert/strict';
 import Stripe from 'stripe';
-import { at, check, control, done, pdf, receiver, thrown } from './bench.mjs';
+import { agree, at, check, control, done, pdf, pick, receiver, thrown } from './bench.mjs';
 
 const { hostname, port } = new URL(at.stripe);
 const options = { host: hostname, port, protocol: 'http', maxNetworkRetries: 2, telemetry: false };
@@ -150,6 +150,25 @@ await check('webhooks verify with the SDK', async () => {
   const events = await stripe.events.list({ type: 'charge.dispute.*', limit: 3 });
   assert.equal(events.data[0].data.object.id, id);
   assert.equal((await stripe.events.retrieve(events.data[0].id)).id, events.data[0].id);
+});
+
+await check('the SDK and this program agree on signatures', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const make = async (secret, payload) => {
+    const timestamp = now - pick(0, 10, 290, 310, 4000);
+    const signature = stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp });
+    return { headers: { 'stripe-signature': signature }, now };
+  };
+  const theirs = ({ secret, body, headers }) => {
+    try {
+      stripe.webhooks.constructEvent(body, headers['stripe-signature'], secret, undefined, undefined, now * 1000);
+      return true;
+    } catch (error) {
+      assert.equal(error.type, 'StripeSignatureVerificationError');
+      return false;
+    }
+  };
+  await agree('stripe', make, theirs);
 });
 
 await check('thin notifications verify and lead to the dispute', async () => {

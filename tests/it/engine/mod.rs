@@ -14,6 +14,7 @@ mod packets;
 mod pulls;
 mod replays;
 mod rows;
+mod rows_everywhere;
 mod rows_people;
 pub mod stage;
 mod storms;

@@ -362,7 +362,12 @@ pub fn merchant_of(provider: ProviderKind) -> &'static str {
 
 /// Fraud over 20.00, to be answered within so long.
 pub fn fraud(provider: ProviderKind, window: TimeDelta) -> NewDispute {
-    let reason = if provider == STRIPE { "fraudulent" } else { "10.4" };
+    let reason = match provider {
+        ProviderKind::Stripe | ProviderKind::Checkout | ProviderKind::Hyperswitch => "fraudulent",
+        ProviderKind::Paypal => "UNAUTHORISED",
+        ProviderKind::Square => "NO_KNOWLEDGE",
+        _ => "10.4",
+    };
     dispute(provider, reason, window)
 }
 

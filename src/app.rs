@@ -89,7 +89,7 @@ pub async fn start(config: &Config, opened: Opened, clock: Clock) -> anyhow::Res
     });
     let (pool, at, turns) = (shop.pool.clone(), shop.clock.clone(), shop.world.clone());
     let directory = shop.accounts.clone();
-    let desk = Desk::new(&config.api, pool, at, turns, directory, rung, stop_http.clone());
+    let desk = Desk::new(config, pool, at, turns, directory, rung, stop_http.clone());
     let mut engine = Engine {
         desk,
         shop,

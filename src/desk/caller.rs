@@ -38,6 +38,15 @@ impl Caller {
         if self.scopes.contains(&scope) { Ok(()) } else { Err(Lacks(scope)) }
     }
 
+    pub(super) const fn key(&self) -> Key {
+        (self.merchant_id, self.key_id)
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_key_id(key_id: i64) -> Self {
+        Self { merchant_id: 1, merchant: "acme".into(), key_id, name: "till".into(), scopes: Vec::new() }
+    }
+
     /// Under which name orders are given.
     pub fn signs_as(&self) -> String {
         format!("{}{}", Order::PROGRAM, self.name)
@@ -56,7 +65,7 @@ pub enum Denied {
     Away(#[from] sqlx::Error),
 }
 
-type Key = (MerchantId, i64);
+pub(super) type Key = (MerchantId, i64);
 
 /// How often each key may come. Only keys that are in use have an entry, so that nobody can fill the memory.
 pub(super) struct Gates {

@@ -7,13 +7,13 @@ mod caller;
 mod key;
 mod order;
 mod reason;
+mod shares;
 mod standing;
 mod wish;
 
 use std::sync::Arc;
 
 use sqlx::{Connection as _, PgPool};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,11 +21,12 @@ pub use caller::{Caller, Denied, Lacks};
 pub use key::{NewSecret, Scope};
 pub use order::NotTaken;
 pub use reason::{NoReason, reason};
+pub use shares::Taken;
 pub use standing::{Standing, Told};
 pub use wish::{Given, Piece, Want, Wish};
 
 use crate::clock::Clock;
-use crate::config::ApiConfig;
+use crate::config::Config;
 use crate::dispute::DisputeId;
 use crate::store::accounts::AccountDirectory;
 use crate::store::disputes::{self, ActionLine, CycleLine, Line, PageFilter};
@@ -34,12 +35,13 @@ use crate::store::turn::World;
 use crate::store::{dossier, snapshot};
 use caller::Gates;
 use order::Ordering;
+use shares::Shares;
 
 /// A word that is longer is no id of anybody's.
 const WORD_CHARS_MAX: usize = 255;
 
-/// So many calls may wait for what becomes of their orders at one time.
-const WAITING_MAX: usize = 256;
+/// So many calls with one key may wait for what becomes of their orders at one time, and four times as many with all.
+const WAITING_OF_ONE_MAX: u32 = 64;
 
 /// Clones share everything.
 #[derive(Clone)]
@@ -49,7 +51,10 @@ pub struct Desk {
     world: World,
     accounts: AccountDirectory,
     gates: Arc<Gates>,
-    room: Arc<Semaphore>,
+    /// KiB, for what comes in.
+    room: Arc<Shares>,
+    /// Places for those who wait.
+    waiting: Arc<Shares>,
     /// Tells those who carry orders out, if they are in this process, that there may be one.
     rung: Arc<dyn Fn() + Send + Sync>,
     /// Nobody waits any longer.
@@ -86,9 +91,19 @@ pub struct File {
     pub evidence: Vec<Listed>,
 }
 
+fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX)
+}
+
+/// The largest that comes by any protocol that is spoken.
+fn largest_body(config: &Config) -> usize {
+    let by_grpc = config.grpc.listen.map_or(0, |_| config.grpc.message_bytes_max);
+    config.api.upload_bytes_max.max(config.http.body_bytes_max).max(by_grpc)
+}
+
 impl Desk {
     pub fn new(
-        config: &ApiConfig,
+        config: &Config,
         pool: PgPool,
         clock: Clock,
         world: World,
@@ -96,13 +111,21 @@ impl Desk {
         rung: Arc<dyn Fn() + Send + Sync>,
         stop: CancellationToken,
     ) -> Self {
-        let room = Arc::new(Semaphore::new(WAITING_MAX));
-        Self { pool, clock, world, accounts, gates: Arc::new(Gates::new(config)), room, rung, stop }
+        let gates = Arc::new(Gates::new(&config.api));
+        let room = Arc::new(Shares::new(kib(largest_body(config)), 2));
+        let waiting = Arc::new(Shares::new(WAITING_OF_ONE_MAX, 4));
+        Self { pool, clock, world, accounts, gates, room, waiting, rung, stop }
     }
 
     /// Who shows this key: the value of an `authorization` header, `Bearer KEY` or the key alone.
     pub async fn authenticate(&self, authorization: &str) -> Result<Caller, Denied> {
         caller::authenticate(self, authorization).await
+    }
+
+    /// Room for a body of so many bytes, which is read afterwards; nothing where there is none until then. Small ones
+    /// need none, and the limit on connections bounds them.
+    pub async fn room(&self, caller: &Caller, bytes: usize, until: Instant) -> Option<Taken> {
+        self.room.take(caller, kib(bytes), until).await
     }
 
     /// The caller's dispute of that name.

@@ -225,12 +225,12 @@ async fn record(conn: &mut PgConnection, named: &Named) -> sqlx::Result<Dispute>
 /// Looks until the order's fate is known, a person is needed, or it is `until`.
 async fn watch(desk: &Desk, ordering: &Ordering<'_>, given: &Given, until: Instant) -> sqlx::Result<Told> {
     // So many may wait; the others are told how it stands at once.
-    let room = desk.room.try_acquire();
+    let room = desk.waiting.take(ordering.caller, 1, Instant::now()).await;
     let mut pause = LOOK_AGAIN_MIN;
     loop {
         let told = look(desk, ordering, given).await?;
         let waits = match told.standing {
-            Standing::UnderWay { .. } => room.is_ok() && Instant::now() < until,
+            Standing::UnderWay { .. } => room.is_some() && Instant::now() < until,
             Standing::Confirmed
             | Standing::Kept
             | Standing::Waits { .. }

@@ -44,7 +44,9 @@ mod tests {
             assert_eq!(reason(theirs).as_deref(), Ok(ours));
             assert_eq!(reason(ours).as_deref(), Ok(ours), "a word of ours is no other's");
         }
-        for own in ["customer_withdrew_dispute", "cancellation_policy_disclosed", "SupplyDefenseMaterial", "4853.1"] {
+        for own in
+            ["customer_withdrew_dispute", "cancellation_policy_disclosed", "SupplyDefenseMaterial", "4853.1"]
+        {
             assert_eq!(reason(own).as_deref(), Ok(own));
         }
         for none in ["", "it came", "a\0", "ü", &"x".repeat(65)] {

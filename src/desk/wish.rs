@@ -1,9 +1,12 @@
 //! What a caller wants done with a dispute, checked as far as it can be without looking at the dispute. Pure.
 //! Equal wishes have equal digests, however they were written.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::Taken;
 use crate::engine::Command;
 use crate::evidence::Field;
 use crate::store::evidence::{BadEvidence, Form, NewEvidence};
@@ -65,7 +68,23 @@ pub struct Wish {
     evidence: Vec<Piece>,
     /// The part of the amount that is contested, minor units. Only the whole is taken.
     pub amount_minor: Option<i64>,
+    #[serde(skip)]
+    room: Held,
 }
+
+/// The room that the evidence takes: it says nothing of what is wished.
+#[derive(Debug, Clone, Default)]
+struct Held {
+    _room: Option<Arc<Taken>>,
+}
+
+impl PartialEq for Held {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Held {}
 
 impl Wish {
     pub fn new(want: Want, mut evidence: Vec<Piece>) -> Result<Self, BadEvidence> {
@@ -74,11 +93,16 @@ impl Wish {
         for piece in &evidence {
             piece.new_evidence(NOT_KEPT_YET)?;
         }
-        Ok(Self { want, evidence, amount_minor: None })
+        Ok(Self { want, evidence, amount_minor: None, room: Held::default() })
     }
 
     pub fn contesting(self, amount_minor: Option<i64>) -> Self {
         Self { amount_minor, ..self }
+    }
+
+    /// The same, with the room that its evidence takes until it is let go of.
+    pub fn held_in(self, room: Option<Taken>) -> Self {
+        Self { room: Held { _room: room.map(Arc::new) }, ..self }
     }
 
     /// Each piece, and whether it is the first of its field.
@@ -94,6 +118,7 @@ impl Wish {
     /// All that is looked at after the order is given: files may be large, and waiting takes long.
     pub(super) fn let_go_of_evidence(&mut self) {
         self.evidence = Vec::new();
+        self.room = Held::default();
     }
 
     pub(super) fn digest(&self) -> [u8; 32] {

@@ -346,7 +346,8 @@ mod tests {
             let (_, rest) = proto.split_once(&format!("\nmessage {name} {{\n"))?;
             rest.split_once("\n}").map(|(fields, _)| fields)
         };
-        let calls = proto.lines().filter_map(|line| line.trim().strip_prefix("rpc ")?.split(['(', ')']).nth(1));
+        let calls =
+            proto.lines().filter_map(|line| line.trim().strip_prefix("rpc ")?.split(['(', ')']).nth(1));
         let mut asked: Vec<&str> = calls.collect();
         assert_eq!(asked.len(), 4);
         let mut repeated = Vec::new();

@@ -15,7 +15,7 @@ use super::proto::types::{
     DisputeServiceSubmitEvidenceResponse, DisputeStatus,
 };
 use super::refusal;
-use crate::desk::{Caller, Desk, Found, Which, Wish};
+use crate::desk::{Caller, Desk, Found, Taken, Which, Wish};
 use crate::store::evidence::Named;
 
 /// So that an answer arrives before its caller gives up: a tenth of the patience, at most this much.
@@ -53,8 +53,10 @@ impl Call<'_> {
     pub async fn submit_evidence(
         &self,
         request: DisputeServiceSubmitEvidenceRequest,
+        room: Option<Taken>,
     ) -> Result<DisputeServiceSubmitEvidenceResponse, Status> {
         let (about, wish) = ask::evidence(request)?;
+        let wish = wish.held_in(room);
         let (named, fate) = self.order(&about, wish, DisputeStatus::Opened).await?;
         let file = self.desk.show(&named).await.map_err(|e| refusal::away(&e))?;
         let kept = file.map(|file| file.evidence).unwrap_or_default();

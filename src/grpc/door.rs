@@ -5,7 +5,6 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -14,7 +13,6 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use prost::Message;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tonic::body::Body;
 use tonic::service::Routes;
@@ -25,7 +23,7 @@ use super::ask;
 use super::call::Call;
 use super::headers::{self, Said};
 use super::refusal::{self, invalid};
-use crate::desk::{Caller, Desk, Scope};
+use crate::desk::{Caller, Desk, Scope, Taken};
 use crate::grpc_code;
 use crate::observe::record;
 
@@ -34,9 +32,6 @@ pub(super) const SERVICES: [&str; 2] = ["types.DisputeService", "ucs.v2.DisputeS
 
 /// Messages without evidence are some hundred bytes.
 const SMALL_BYTES: usize = 64 << 10;
-/// What messages with evidence may take together.
-const LARGE_TOGETHER_BYTES: usize = 64 << 20;
-const KIB: usize = 1 << 10;
 /// The head of a message: whether it is compressed, and its length.
 const HEAD_BYTES: usize = 5;
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -50,7 +45,6 @@ pub(super) struct Door {
     pub message_bytes_max: usize,
     pub message_timeout: Duration,
     pub wait_max: Duration,
-    room: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,17 +84,16 @@ struct Let {
     said: Said,
 }
 
-/// A message, and the room it takes until its call is answered.
+/// A message, and the room that it takes, if it is a large one.
 struct Held {
     message: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    room: Option<Taken>,
 }
 
 impl Door {
     pub fn new(desk: Desk, others: Routes, message_bytes_max: usize, times: (Duration, Duration)) -> Self {
         let (message_timeout, wait_max) = times;
-        let room = Arc::new(Semaphore::new(LARGE_TOGETHER_BYTES / KIB));
-        Self { desk, others, message_bytes_max, message_timeout, wait_max, room }
+        Self { desk, others, message_bytes_max, message_timeout, wait_max }
     }
 
     /// Answers whatever comes. The request's id comes back, or gets one, as Prism's servers do.
@@ -159,16 +152,16 @@ impl Door {
         drop(head);
         let until = came_at + said.patience.unwrap_or(self.message_timeout).min(self.message_timeout);
         let bytes_max = if method == Method::SubmitEvidence { self.message_bytes_max } else { SMALL_BYTES };
-        let held = self.read(body, bytes_max, until).await?;
+        let Held { message, room } = self.read(body, &caller, bytes_max, until).await?;
         let call = Call { desk: &self.desk, caller: &caller, said: &said, came_at, wait_max: self.wait_max };
         match method {
-            Method::Defend => carry_out(&held, |request| call.defend(request)).await,
-            Method::Accept => carry_out(&held, |request| call.accept(request)).await,
+            Method::Defend => carry_out(message, |request| call.defend(request)).await,
+            Method::Accept => carry_out(message, |request| call.accept(request)).await,
             Method::SubmitEvidence => {
-                ask::few_documents(&held.message)?;
-                carry_out(&held, |request| call.submit_evidence(request)).await
+                ask::few_documents(&message)?;
+                carry_out(message, |request| call.submit_evidence(request, room)).await
             }
-            Method::Get => carry_out(&held, |request| call.get(request)).await,
+            Method::Get => carry_out(message, |request| call.get(request)).await,
         }
     }
 
@@ -179,8 +172,14 @@ impl Door {
         Ok(Let { caller, said: headers::read(headers)? })
     }
 
-    /// The one message of a call. A large one takes room that all large ones share.
-    async fn read<B>(&self, body: B, bytes_max: usize, until: Instant) -> Result<Held, Status>
+    /// The one message of a call. A large one takes room, as its head says that it is.
+    async fn read<B>(
+        &self,
+        body: B,
+        caller: &Caller,
+        bytes_max: usize,
+        until: Instant,
+    ) -> Result<Held, Status>
     where
         B: hyper::body::Body<Data = Bytes> + Send,
         B::Error: Into<tonic::codegen::StdError>,
@@ -189,42 +188,54 @@ impl Door {
         if announced > (bytes_max + HEAD_BYTES) as u64 {
             return Err(too_large(bytes_max));
         }
-        let collected = self.collect(body, bytes_max);
-        let (bytes, room) = timeout_at(until, collected).await.unwrap_or_else(|_| {
-            Err(Status::deadline_exceeded("the message did not arrive in time: nothing was changed"))
-        })?;
-        Ok(Held { message: unframed(bytes)?, _room: room })
-    }
-
-    async fn collect<B>(
-        &self,
-        body: B,
-        bytes_max: usize,
-    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Status>
-    where
-        B: hyper::body::Body<Data = Bytes> + Send,
-        B::Error: Into<tonic::codegen::StdError>,
-    {
         let mut body = pin!(Limited::new(body, bytes_max + HEAD_BYTES));
-        let (mut bytes, mut room) = (BytesMut::new(), None);
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+        let (mut frame, mut room) = (BytesMut::new(), None);
+        while let Some(piece) = timeout_at(until, body.frame()).await.map_err(|_| too_slow())? {
+            let piece = piece.map_err(|error| match error.is::<LengthLimitError>() {
                 true => too_large(bytes_max),
                 false => Status::cancelled("the call ended before its message"),
             })?;
             // Trailers say nothing that is wanted.
-            let Ok(piece) = frame.into_data() else { continue };
-            if room.is_none() && bytes.len() + piece.len() > SMALL_BYTES + HEAD_BYTES {
-                let kib = u32::try_from(bytes_max.div_ceil(KIB)).unwrap_or(u32::MAX);
-                let taken = self.room.clone().try_acquire_many_owned(kib);
-                room = Some(taken.map_err(|_| {
-                    Status::unavailable("other large messages are being read: come again in some seconds")
-                })?);
+            let Ok(piece) = piece.into_data() else { continue };
+            frame.extend_from_slice(&piece);
+            if frame.len() <= SMALL_BYTES + HEAD_BYTES {
+                continue;
             }
-            bytes.extend_from_slice(&piece);
+            let whole = length(&frame).filter(|whole| *whole <= bytes_max);
+            let whole = whole.ok_or_else(|| too_large(bytes_max))?;
+            let Some(rest) = (whole + HEAD_BYTES).checked_sub(frame.len()) else {
+                return Err(other_length(whole, frame.len() - HEAD_BYTES));
+            };
+            if room.is_none() {
+                room = Some(self.room(caller, whole, until).await?);
+                frame.reserve(rest);
+            }
         }
-        Ok((bytes.freeze(), room))
+        Ok(Held { message: unframed(frame.freeze())?, room })
     }
+
+    /// Not waited for to the end: the message has to come yet.
+    async fn room(&self, caller: &Caller, bytes: usize, until: Instant) -> Result<Taken, Status> {
+        let now = Instant::now();
+        let half = now + until.saturating_duration_since(now) / 2;
+        self.desk.room(caller, bytes, half).await.ok_or_else(|| {
+            Status::unavailable("other large messages are being read: come again in some seconds")
+        })
+    }
+}
+
+fn too_slow() -> Status {
+    Status::deadline_exceeded("the message did not arrive in time: nothing was changed")
+}
+
+fn other_length(told: usize, came: usize) -> Status {
+    invalid(format!("the head of the message tells of {told} bytes, and {came} came"))
+}
+
+/// How long a message is, as its head says.
+fn length(frame: &[u8]) -> Option<usize> {
+    let (head, _) = frame.split_first_chunk::<HEAD_BYTES>()?;
+    Some(u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize)
 }
 
 /// What gRPC is not: told in HTTP's words.
@@ -242,27 +253,27 @@ fn too_large(bytes_max: usize) -> Status {
 
 /// The message behind its head, which must tell its length truly.
 fn unframed(frame: Bytes) -> Result<Bytes, Status> {
-    let Some((head, rest)) = frame.split_first_chunk::<HEAD_BYTES>() else {
+    let (Some(length), Some(flag)) = (length(&frame), frame.first()) else {
         return Err(invalid("there is no message: the call ended before the head of one"));
     };
-    if head[0] != 0 {
+    if *flag != 0 {
         return Err(Status::unimplemented("the message is compressed, and messages are taken as they are"));
     }
-    let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
-    if length != rest.len() {
-        let came = rest.len();
-        return Err(invalid(format!("the head of the message tells of {length} bytes, and {came} came")));
+    let came = frame.len() - HEAD_BYTES;
+    if length != came {
+        return Err(other_length(length, came));
     }
     Ok(frame.slice(HEAD_BYTES..))
 }
 
-async fn carry_out<Q, A, F>(held: &Held, call: impl FnOnce(Q) -> F) -> Result<Response<Body>, Status>
+/// The message goes with what is made of it: a call may be waited for long after.
+async fn carry_out<Q, A, F>(message: Bytes, call: impl FnOnce(Q) -> F) -> Result<Response<Body>, Status>
 where
     Q: Message + Default,
     A: Message,
     F: Future<Output = Result<A, Status>>,
 {
-    let request = Q::decode(held.message.clone()).map_err(|error| {
+    let request = Q::decode(message).map_err(|error| {
         invalid(format!("the message is not what this call takes: {error}; reflection tells its fields"))
     })?;
     Ok(framed(&call(request).await?))

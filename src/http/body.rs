@@ -3,13 +3,15 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::body::HttpBody as _;
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -24,6 +26,8 @@ const KIB: u64 = 1 << 10;
 /// How much of a body that is too large is read and thrown away, so that the sender gets to read why, and
 /// for how long.
 const DISCARD_BYTES: usize = 8 << 20;
+/// A head or a gap between parts is not longer than this, with the piece in which it ends.
+const OF_NO_USE_MAX: usize = 512 << 10;
 const DISCARD_FOR: Duration = Duration::from_secs(2);
 
 /// Why there is no body.
@@ -46,38 +50,44 @@ pub(super) struct Held {
     pub room: Option<OwnedSemaphorePermit>,
 }
 
-/// What a body that comes in pieces may take of memory. It is given back once everything that is kept with it is
-/// dropped.
-#[derive(Clone)]
-pub(super) struct Room {
-    _held: Option<Arc<OwnedSemaphorePermit>>,
-}
-
-impl Room {
-    /// The same bytes, and as long as they are held, the room.
-    pub fn keep_with(&self, bytes: Vec<u8>) -> Bytes {
-        Bytes::from_owner(Roomed { bytes, _room: self.clone() })
-    }
-}
-
-struct Roomed {
-    bytes: Vec<u8>,
-    _room: Room,
-}
-
-impl AsRef<[u8]> for Roomed {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// A body as it comes.
+/// A body as it comes. After each piece it lets whoever takes it apart do so: what is here already would otherwise be
+/// handed over at once, and lie there whole.
 pub(super) struct Pieces {
     body: Body,
+    size: usize,
     left: usize,
+    pause: bool,
+    of_no_use: Arc<AtomicUsize>,
 }
 
 impl Pieces {
+    /// `invited`: as for [`Reader::read`].
+    pub async fn of(body: Body, bytes_max: usize, invited: bool) -> Result<Self, NoBody> {
+        let body = within_bounds(body, bytes_max, invited).await?;
+        let size = body.size_hint().exact().map_or(bytes_max, |size| size as usize);
+        Ok(Self { body, size, left: bytes_max, pause: false, of_no_use: Arc::default() })
+    }
+
+    /// How many bytes come: at most, where the sender does not say.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How many bytes have come of which nothing was made: whoever takes the body apart sets it back.
+    pub fn of_no_use(&self) -> Arc<AtomicUsize> {
+        self.of_no_use.clone()
+    }
+
+    /// All of it.
+    pub async fn whole(mut self) -> Result<Bytes, NoBody> {
+        let mut bytes = BytesMut::with_capacity(self.size);
+        while let Some(piece) = self.next().await {
+            bytes.extend_from_slice(&piece?);
+            self.of_no_use.store(0, Relaxed);
+        }
+        Ok(bytes.freeze())
+    }
+
     /// Reads on without keeping anything, so that the sender gets to read the answer.
     pub async fn discard(self) {
         discard(self.body, self.left.max(DISCARD_BYTES)).await;
@@ -88,6 +98,10 @@ impl Stream for Pieces {
     type Item = Result<Bytes, NoBody>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.pause) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
             let piece = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 None => return Poll::Ready(None),
@@ -96,7 +110,10 @@ impl Stream for Pieces {
             };
             // Trailers say nothing that is wanted.
             let Ok(piece) = piece else { continue };
+            self.pause = true;
+            let of_no_use = self.of_no_use.fetch_add(piece.len(), Relaxed) + piece.len();
             return Poll::Ready(Some(match self.left.checked_sub(piece.len()) {
+                Some(_) if of_no_use > OF_NO_USE_MAX => Err(NoBody::TooLarge),
                 Some(left) => {
                     self.left = left;
                     Ok(piece)
@@ -107,6 +124,11 @@ impl Stream for Pieces {
     }
 }
 
+/// Whether a body takes so little that nobody counts it.
+pub(super) const fn is_small(bytes: usize) -> bool {
+    bytes as u64 <= SMALL_BYTES
+}
+
 pub(super) struct Reader {
     bytes_max: usize,
     room: Arc<Semaphore>,
@@ -114,42 +136,15 @@ pub(super) struct Reader {
 
 impl Reader {
     pub fn new(bytes_max: usize) -> Self {
-        Self::together(bytes_max, LARGE_TOGETHER_BYTES)
-    }
-
-    /// One for bodies that take no more than this together.
-    pub fn together(bytes_max: usize, together_bytes: usize) -> Self {
-        Self { bytes_max, room: Arc::new(Semaphore::new(together_bytes.div_ceil(1 << 10))) }
+        let kib = LARGE_TOGETHER_BYTES / KIB as usize;
+        Self { bytes_max, room: Arc::new(Semaphore::new(kib)) }
     }
 
     /// `invited`: whether the sender waits to be told that the body is wanted (`Expect: 100-continue`), which the
     /// first look at it tells.
     pub async fn read(&self, body: Body, until: Instant, invited: bool) -> Result<Held, NoBody> {
-        let body = self.within_bounds(body, invited).await?;
+        let body = within_bounds(body, self.bytes_max, invited).await?;
         timeout_at(until, self.collect(body)).await.unwrap_or(Err(NoBody::TooSlow))
-    }
-
-    /// The body in pieces, for whoever takes it apart on the way, and the room for all of it, which is waited for until
-    /// then. One without a length may become as large as any.
-    pub async fn pieces(&self, body: Body, until: Instant, invited: bool) -> Result<(Pieces, Room), NoBody> {
-        let body = self.within_bounds(body, invited).await?;
-        let size = body.size_hint().exact().unwrap_or(self.bytes_max as u64);
-        let room = match kib(size)? {
-            Some(kib) => timeout_at(until, self.room.clone().acquire_many_owned(kib)).await,
-            None => return Ok((Pieces { body, left: self.bytes_max }, Room { _held: None })),
-        };
-        let Ok(Ok(room)) = room else { return Err(NoBody::NoRoom) };
-        Ok((Pieces { body, left: self.bytes_max }, Room { _held: Some(Arc::new(room)) }))
-    }
-
-    async fn within_bounds(&self, body: Body, invited: bool) -> Result<Body, NoBody> {
-        if body.size_hint().lower() <= self.bytes_max as u64 {
-            return Ok(body);
-        }
-        if !invited {
-            discard(body, DISCARD_BYTES).await;
-        }
-        Err(NoBody::TooLarge)
     }
 
     /// A body takes room once it is large, or says that it will be. One without a length, as a proxy hands on
@@ -181,6 +176,16 @@ impl Reader {
         let Some(kib) = kib(size)? else { return Ok(None) };
         self.room.clone().try_acquire_many_owned(kib).map(Some).map_err(|_| NoBody::NoRoom)
     }
+}
+
+async fn within_bounds(body: Body, bytes_max: usize, invited: bool) -> Result<Body, NoBody> {
+    if body.size_hint().lower() <= bytes_max as u64 {
+        return Ok(body);
+    }
+    if !invited {
+        discard(body, DISCARD_BYTES).await;
+    }
+    Err(NoBody::TooLarge)
 }
 
 /// How much room a body of that many bytes needs, if any.

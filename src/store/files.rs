@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -53,7 +53,10 @@ impl fmt::Debug for NewFile {
 
 impl NewFile {
     pub fn new(name: &str, content: impl Into<Bytes>) -> Result<Self, BadFile> {
-        let content = content.into();
+        Self::judged(name, content.into(), |content| Sha256::digest(content).into())
+    }
+
+    fn judged(name: &str, content: Bytes, digest: impl FnOnce(&[u8]) -> [u8; 32]) -> Result<Self, BadFile> {
         let shown = shown(name);
         let odd = |c: char| c.is_control() || c == '/' || c == '\\';
         if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(odd) {
@@ -66,7 +69,7 @@ impl NewFile {
             return Err(BadFile::TooLarge { name: shown, size: content.len() });
         }
         let media_type = media_type(&content).ok_or(BadFile::UnknownForm(shown))?;
-        let sha256 = Sha256::digest(&content).into();
+        let sha256 = digest(&content);
         Ok(Self { name: name.to_owned(), media_type, sha256, content })
     }
 
@@ -88,6 +91,35 @@ impl NewFile {
 
     pub fn media_type(&self) -> &'static str {
         self.media_type
+    }
+
+    pub fn content(&self) -> &Bytes {
+        &self.content
+    }
+}
+
+/// A file on its way: its bytes go behind whatever is in a buffer, and its digest is made as they come.
+pub struct Coming<'b> {
+    buffer: &'b mut BytesMut,
+    sha256: Sha256,
+}
+
+impl<'b> Coming<'b> {
+    /// What is in the buffer already is no part of it, and is dropped.
+    pub fn into(buffer: &'b mut BytesMut) -> Self {
+        buffer.clear();
+        Self { buffer, sha256: Sha256::new() }
+    }
+
+    pub fn push(&mut self, piece: &[u8]) {
+        self.sha256.update(piece);
+        self.buffer.extend_from_slice(piece);
+    }
+
+    /// All of it has come. Its bytes stay where they are.
+    pub fn named(self, name: &str) -> Result<NewFile, BadFile> {
+        let Self { buffer, sha256 } = self;
+        NewFile::judged(name, buffer.split().freeze(), |_| sha256.finalize().into())
     }
 }
 
@@ -115,30 +147,95 @@ pub async fn add(
     by: &str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<i64> {
-    sqlx::query(
-        "insert into files (merchant_id, file_id, name, media_type, sha256, size_bytes, content, added_at,
-            added_by)
-        values ($1, nextval('ids'), $2, $3, $4, $5, $6, $7, $8)
-        on conflict on constraint files_content_key do nothing",
-    )
-    .bind(merchant_id)
-    .bind(&file.name)
-    .bind(file.media_type)
-    .bind(&file.sha256[..])
-    .bind(i64::try_from(file.content.len()).expect("checked to be within FILE_BYTES_MAX"))
-    .bind(&file.content[..])
-    .bind(now)
-    .bind(by)
-    .execute(&mut *conn)
-    .await?;
-    // It would keep room for the largest file that went over it for as long as it lives.
-    conn.shrink_buffers();
+    if let Some(file_id) = kept_as(conn, merchant_id, file).await? {
+        return Ok(file_id);
+    }
+    let mut attempt = conn.begin().await?;
+    match copy_in(&mut attempt, merchant_id, file, by, now).await {
+        Ok(file_id) => {
+            attempt.commit().await?;
+            Ok(file_id)
+        }
+        // Somebody kept the same at the same time.
+        Err(error)
+            if error.as_database_error().is_some_and(|e| e.constraint() == Some("files_content_key")) =>
+        {
+            attempt.rollback().await?;
+            kept_as(conn, merchant_id, file).await?.ok_or(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn kept_as(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    file: &NewFile,
+) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar("select file_id from files where merchant_id = $1 and sha256 = $2 and name = $3")
         .bind(merchant_id)
         .bind(&file.sha256[..])
         .bind(&file.name)
-        .fetch_one(conn)
+        .fetch_optional(conn)
         .await
+}
+
+/// So much of a file is handed to the database at a time.
+const SLICE_BYTES: usize = 64 << 10;
+
+/// By COPY, because a bound value is copied twice on its way, and a file is the largest thing that this process holds.
+async fn copy_in(
+    conn: &mut PgConnection,
+    merchant_id: MerchantId,
+    file: &NewFile,
+    by: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    let file_id: i64 = sqlx::query_scalar("select nextval('ids')").fetch_one(&mut *conn).await?;
+    let (head, tail) = row_around(merchant_id, file_id, file, by, now);
+    let mut copy = conn
+        .copy_in_raw(
+            "copy files (merchant_id, file_id, name, media_type, sha256, size_bytes, added_at, added_by, content)
+             from stdin (format binary)",
+        )
+        .await?;
+    copy.send(&head[..]).await?;
+    for slice in file.content.chunks(SLICE_BYTES) {
+        copy.send(slice).await?;
+    }
+    copy.send(&tail[..]).await?;
+    copy.finish().await?;
+    Ok(file_id)
+}
+
+/// What stands before the bytes and behind them (PostgreSQL's documentation, COPY, "Binary Format").
+fn row_around(
+    merchant_id: MerchantId,
+    file_id: i64,
+    file: &NewFile,
+    by: &str,
+    now: DateTime<Utc>,
+) -> (BytesMut, [u8; 2]) {
+    let length = |bytes: usize| i32::try_from(bytes).expect("checked to be within FILE_BYTES_MAX");
+    let mut head = BytesMut::new();
+    head.put_slice(b"PGCOPY\n\xff\r\n\0");
+    // No flags, and no more head than this.
+    head.put_slice(&[0; 8]);
+    head.put_i16(9);
+    // Times are microseconds since the year 2000.
+    let at = now.timestamp_micros() - 946_684_800_000_000;
+    let size = i64::from(length(file.content.len()));
+    let (merchant_id, file_id) = (merchant_id.to_be_bytes(), file_id.to_be_bytes());
+    let (size, at) = (size.to_be_bytes(), at.to_be_bytes());
+    let name = file.name.as_bytes();
+    let before: [&[u8]; 8] =
+        [&merchant_id, &file_id, name, file.media_type.as_bytes(), &file.sha256, &size, &at, by.as_bytes()];
+    for field in before {
+        head.put_i32(length(field.len()));
+        head.put_slice(field);
+    }
+    head.put_i32(length(file.content.len()));
+    (head, (-1_i16).to_be_bytes())
 }
 
 /// A file with its bytes, ready to be uploaded.

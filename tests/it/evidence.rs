@@ -128,3 +128,41 @@ async fn a_dispute_is_found_by_the_providers_id_or_ours() {
     }
     assert!(evidence::named(&mut conn, "dp_5").await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn files_are_kept_byte_by_byte_whatever_their_size_and_once_whoever_brings_them() {
+    let db = one_dispute().await;
+    let slice = 64 << 10;
+    for size in [5, slice - 1, slice, slice + 1, 3 * slice + 7] {
+        let content: Vec<u8> =
+            b"%PDF-".iter().copied().chain((0..size - 5).map(|n| (n % 251) as u8)).collect();
+        let file = NewFile::new(&format!("Beleg “{size}”.pdf"), content.clone()).unwrap();
+        // Side by side, and again.
+        let bring = async || {
+            let mut tx = db.pool.begin().await.unwrap();
+            let file_id = files::add(&mut tx, 1, &file, "ann", world::noon()).await.unwrap();
+            tx.commit().await.unwrap();
+            file_id
+        };
+        let (a, b, c) = tokio::join!(bring(), bring(), bring());
+        assert_eq!([a, b, c, bring().await], [a; 4]);
+        let mut conn = db.pool.acquire().await.unwrap();
+        let kept = files::load(&mut conn, 1, a).await.unwrap().unwrap();
+        assert_eq!((kept.name, kept.media_type.as_str()), (format!("Beleg “{size}”.pdf"), "application/pdf"));
+        assert!(kept.content == content, "{size}");
+        let (sha256_is_so, size_bytes, by, at): (bool, i64, String, chrono::DateTime<chrono::Utc>) = sqlx::query_as(
+            "select sha256 = sha256(content), size_bytes, added_by, added_at from files where file_id = $1",
+        )
+        .bind(a)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+        assert!(sha256_is_so && by == "ann" && at == world::noon() && size_bytes == size as i64);
+    }
+    let mut conn = db.pool.acquire().await.unwrap();
+    let stranger = NewFile::new("a.pdf", &b"%PDF-"[..]).unwrap();
+    let refused = files::add(&mut conn, 99, &stranger, "ann", world::noon()).await;
+    assert!(refused.is_err(), "of no merchant");
+    // And the connection is as good as before.
+    assert!(files::load(&mut conn, 1, 1).await.unwrap().is_none());
+}

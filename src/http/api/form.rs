@@ -2,15 +2,19 @@
 //! comes, so that what is held in memory is the files and hardly more; whatever is wrong is told with the name of the
 //! part. Knows what a form is made of, and nothing of disputes.
 
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
 use axum::http::{HeaderMap, header};
+use bytes::{Bytes, BytesMut};
 use multer::{Field as Part, Multipart};
 use serde_json::{Map, Value, json};
 
 use super::problem::{Kind, Problem};
 use crate::evidence::{Field, FieldKind, spelled};
-use crate::http::body::{NoBody, Pieces, Room};
+use crate::http::body::{NoBody, Pieces};
 use crate::store::evidence::WORDS_CHARS_MAX;
-use crate::store::files::{FILE_BYTES_MAX, NewFile};
+use crate::store::files::{Coming, FILE_BYTES_MAX, NewFile};
 
 /// More than there are fields, with some for fields that have several files.
 pub(super) const PARTS_MAX: usize = 100;
@@ -55,7 +59,11 @@ pub(super) fn boundary(headers: &HeaderMap) -> Option<Result<String, Problem>> {
     is_form.then(|| multer::parse_boundary(said).map_err(|_| no_boundary()))
 }
 
-pub(super) async fn read(pieces: &mut Pieces, room: &Room, boundary: String) -> Result<Form, Unread> {
+pub(super) async fn read(pieces: &mut Pieces, boundary: String) -> Result<Form, Unread> {
+    // All files lie in it, one behind the other: nothing of them is moved or copied while the form is read. What is
+    // not written takes no memory.
+    let mut bytes = BytesMut::with_capacity(pieces.size());
+    let of_no_use = pieces.of_no_use();
     let mut multipart = Multipart::new(pieces, boundary);
     let mut form = Form::default();
     let mut parts = 0;
@@ -64,12 +72,17 @@ pub(super) async fn read(pieces: &mut Pieces, room: &Room, boundary: String) -> 
         if parts > PARTS_MAX {
             return Err(Problem::invalid(format!("a form has at most {PARTS_MAX} parts")).into());
         }
-        take(&mut form, room, part).await?;
+        take(&mut form, &mut bytes, &of_no_use, part).await?;
     }
     Ok(form)
 }
 
-async fn take(form: &mut Form, room: &Room, mut part: Part<'_>) -> Result<(), Unread> {
+async fn take(
+    form: &mut Form,
+    bytes: &mut BytesMut,
+    of_no_use: &AtomicUsize,
+    mut part: Part<'_>,
+) -> Result<(), Unread> {
     let Some(name) = part.name().map(plain_name).filter(|name| !name.is_empty()) else {
         return Err(Problem::invalid("a part of the form has no name, or one that is not UTF-8").into());
     };
@@ -78,14 +91,23 @@ async fn take(form: &mut Form, room: &Room, mut part: Part<'_>) -> Result<(), Un
             let field = spelled(&name, FieldKind::File).ok_or_else(|| no_place_for_file(&name))?;
             let said = part.headers().get(header::CONTENT_TYPE).and_then(|said| said.to_str().ok());
             let said = said.unwrap_or_default().to_owned();
-            let bytes = collect(&mut part, &name, FILE_BYTES_MAX).await?;
-            let file =
-                NewFile::new(&file_name, room.keep_with(bytes)).and_then(|file| file.said_to_be(&said));
+            let mut coming = Coming::into(bytes);
+            let mut limit = Limit::of(FILE_BYTES_MAX);
+            while let Some(piece) = piece(&mut part, &name, &mut limit).await? {
+                of_no_use.store(0, Relaxed);
+                coming.push(&piece);
+            }
+            let file = coming.named(&file_name).and_then(|file| file.said_to_be(&said));
             form.files.push((field, file.map_err(|bad| at(&name, bad))?));
         }
         None => {
-            let bytes = collect(&mut part, &name, WORDS_BYTES_MAX).await?;
-            let text = String::from_utf8(bytes).map_err(|_| at(&name, "is not UTF-8"))?;
+            let mut words = Vec::new();
+            let mut limit = Limit::of(WORDS_BYTES_MAX);
+            while let Some(piece) = piece(&mut part, &name, &mut limit).await? {
+                of_no_use.store(0, Relaxed);
+                words.extend_from_slice(&piece);
+            }
+            let text = String::from_utf8(words).map_err(|_| at(&name, "is not UTF-8"))?;
             put(&mut form.keys, &name, text).map_err(|why| at(&name, why))?;
         }
     }
@@ -124,16 +146,27 @@ fn no_place_for_file(name: &str) -> Problem {
     }
 }
 
-async fn collect(part: &mut Part<'_>, name: &str, bytes_max: usize) -> Result<Vec<u8>, Unread> {
-    let mut bytes = Vec::new();
-    while let Some(piece) = part.chunk().await.map_err(|e| cut(e, Some(name)))? {
-        if bytes.len() + piece.len() > bytes_max {
-            let detail = format!("`{}` takes more than {bytes_max} bytes", shown(name));
-            return Err(Problem::new(Kind::TooLarge, detail).with("part", shown(name).into()).into());
-        }
-        bytes.extend_from_slice(&piece);
+/// What a part may take.
+struct Limit {
+    bytes_max: usize,
+    left: usize,
+}
+
+impl Limit {
+    const fn of(bytes_max: usize) -> Self {
+        Self { bytes_max, left: bytes_max }
     }
-    Ok(bytes)
+}
+
+/// More of the part, if there is more.
+async fn piece(part: &mut Part<'_>, name: &str, limit: &mut Limit) -> Result<Option<Bytes>, Unread> {
+    let Some(piece) = part.chunk().await.map_err(|e| cut(e, Some(name)))? else { return Ok(None) };
+    let Some(left) = limit.left.checked_sub(piece.len()) else {
+        let detail = format!("`{}` takes more than {} bytes", shown(name), limit.bytes_max);
+        return Err(Problem::new(Kind::TooLarge, detail).with("part", shown(name).into()).into());
+    };
+    limit.left = left;
+    Ok(Some(piece))
 }
 
 /// Writes a text where JSON would have it, as JSON would have it.
@@ -195,4 +228,70 @@ fn cut(error: multer::Error, name: Option<&str>) -> Unread {
         Some(name) => problem.with("part", shown(name).into()),
         None => problem,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use futures_util::StreamExt as _;
+
+    use super::*;
+
+    fn body(files: usize, file_bytes: usize) -> Vec<u8> {
+        let mut body = Vec::new();
+        for n in 0..files {
+            let head = format!(
+                "--B\r\ncontent-disposition: form-data; name=\"receipt\"; filename=\"{n}.pdf\"\r\n\r\n"
+            );
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(b"%PDF-");
+            body.resize(body.len() + file_bytes - 5, b'0' + n as u8);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--B--\r\n");
+        body
+    }
+
+    async fn pieces(body: Vec<u8>, piece_bytes: usize) -> Pieces {
+        let size = body.len();
+        let all: Vec<Result<Bytes, std::io::Error>> =
+            body.chunks(piece_bytes).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        Pieces::of(Body::from_stream(futures_util::stream::iter(all)), size, false).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn files_lie_in_one_buffer_as_they_came_each_with_the_digest_of_its_bytes() {
+        let mut form = pieces(body(3, 100_000), 8_192).await;
+        let read = read(&mut form, "B".into()).await.unwrap();
+        let whole: Vec<NewFile> = (0..3)
+            .map(|n| {
+                NewFile::new(&format!("{n}.pdf"), [b"%PDF-".as_slice(), &vec![b'0' + n; 99_995]].concat())
+                    .unwrap()
+            })
+            .collect();
+        let files: Vec<NewFile> = read.files.into_iter().map(|(_, file)| file).collect();
+        assert_eq!(files, whole, "names, bytes and digests");
+        let at: Vec<usize> = files.iter().map(|file| file.content().as_ptr() as usize).collect();
+        assert_eq!([at[1] - at[0], at[2] - at[1]], [100_000, 100_000], "one behind the other");
+    }
+
+    /// What is here already is taken apart piece by piece: nobody gets all of it in one go.
+    #[tokio::test]
+    async fn a_body_is_handed_over_in_pieces_however_much_of_it_is_there() {
+        let mut pieces = pieces(vec![b'x'; 80_000], 8_000).await;
+        let mut seen = 0;
+        while seen < 10 {
+            let now: Vec<usize> = futures_util::future::poll_fn(|cx| {
+                let mut now = Vec::new();
+                while let std::task::Poll::Ready(Some(piece)) = pieces.poll_next_unpin(cx) {
+                    now.push(piece.unwrap().len());
+                }
+                std::task::Poll::Ready(now)
+            })
+            .await;
+            assert!(now.len() <= 1, "{now:?}");
+            seen += now.len();
+        }
+        assert!(pieces.next().await.is_none());
+    }
 }

@@ -24,10 +24,10 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{and_close, counted, json};
-use super::body::{NoBody, Reader};
+use super::body::{self, NoBody, Pieces};
 use super::webhook::is_json;
 use crate::config::{ApiConfig, HttpConfig};
-use crate::desk::{Caller, Desk, Found, Scope, Told, Want, Which, Wish};
+use crate::desk::{Caller, Desk, Found, Scope, Taken, Told, Want, Which, Wish};
 use crate::store::evidence::Named;
 use call::Call;
 use form::Unread;
@@ -36,8 +36,8 @@ use problem::{Kind, Problem};
 /// What it takes to answer `/v1`.
 pub struct Api {
     desk: Desk,
-    bodies: Reader,
-    forms: Reader,
+    body_bytes_max: usize,
+    upload_bytes_max: usize,
     request_timeout: Duration,
     upload_timeout: Duration,
     wait_max: Duration,
@@ -48,8 +48,8 @@ impl Api {
     pub fn new(http: &HttpConfig, api: &ApiConfig, desk: Desk) -> Self {
         Self {
             desk,
-            bodies: Reader::new(http.body_bytes_max),
-            forms: Reader::together(api.upload_bytes_max, api.upload_bytes_max),
+            body_bytes_max: http.body_bytes_max,
+            upload_bytes_max: api.upload_bytes_max,
             request_timeout: Duration::from_millis(http.request_timeout_ms),
             upload_timeout: Duration::from_millis(api.upload_timeout_ms),
             wait_max: Duration::from_millis(api.wait_ms_max),
@@ -137,8 +137,8 @@ impl Api {
         let named = self.named(&caller, id, head.uri.query().unwrap_or_default()).await?;
         let invited = head.headers.contains_key(header::EXPECT);
         let read = match boundary {
-            Some(boundary) => self.read_form(body, boundary, invited, &named).await,
-            None => self.read_json(body, invited, &named, read).await,
+            Some(boundary) => self.read_form(&caller, body, boundary, invited, &named).await,
+            None => self.read_json(&caller, body, invited, &named, read).await,
         };
         let wish = match read {
             Ok(wish) => wish,
@@ -150,14 +150,24 @@ impl Api {
         write(&named, &want, &told)
     }
 
-    async fn read_json(&self, body: Body, invited: bool, named: &Named, read: Read) -> Result<Wish, Unread> {
+    async fn read_json(
+        &self,
+        caller: &Caller,
+        body: Body,
+        invited: bool,
+        named: &Named,
+        read: Read,
+    ) -> Result<Wish, Unread> {
         let until = Instant::now() + self.request_timeout;
-        let held = self.bodies.read(body, until, invited).await.map_err(Unread::NoBody)?;
-        Ok(read(&held.bytes, named)?)
+        let pieces = Pieces::of(body, self.body_bytes_max, invited).await.map_err(Unread::NoBody)?;
+        let room = self.room(caller, pieces.size(), until).await.map_err(Unread::NoBody)?;
+        let whole = timeout_at(until, pieces.whole()).await.unwrap_or(Err(NoBody::TooSlow));
+        Ok(read(&whole.map_err(Unread::NoBody)?, named)?.held_in(room))
     }
 
     async fn read_form(
         &self,
+        caller: &Caller,
         body: Body,
         boundary: String,
         invited: bool,
@@ -165,19 +175,27 @@ impl Api {
     ) -> Result<Wish, Unread> {
         let came_at = Instant::now();
         let room_until = came_at + self.request_timeout.min(self.upload_timeout);
-        let (mut pieces, room) =
-            self.forms.pieces(body, room_until, invited).await.map_err(Unread::NoBody)?;
+        let mut pieces = Pieces::of(body, self.upload_bytes_max, invited).await.map_err(Unread::NoBody)?;
+        let room = self.room(caller, pieces.size(), room_until).await.map_err(Unread::NoBody)?;
         let until = came_at + self.upload_timeout;
-        let reading = timeout_at(until, form::read(&mut pieces, &room, boundary)).await;
+        let reading = timeout_at(until, form::read(&mut pieces, boundary)).await;
         match reading.unwrap_or(Err(Unread::NoBody(NoBody::TooSlow))) {
-            Ok(form) => Ok(order::evidence_of(form.keys, form.files, named)?),
+            Ok(form) => Ok(order::evidence_of(form.keys, form.files, named)?.held_in(room)),
             Err(why) => {
+                drop(room);
                 if !matches!(why, Unread::NoBody(NoBody::TooSlow)) {
                     pieces.discard().await;
                 }
                 Err(why)
             }
         }
+    }
+
+    async fn room(&self, caller: &Caller, bytes: usize, until: Instant) -> Result<Option<Taken>, NoBody> {
+        if body::is_small(bytes) {
+            return Ok(None);
+        }
+        self.desk.room(caller, bytes, until).await.map(Some).ok_or(NoBody::NoRoom)
     }
 
     /// Whoever shows a key that is good for this.

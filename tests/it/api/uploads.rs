@@ -336,6 +336,14 @@ fn wrong_forms() -> Vec<Row> {
             None,
         ),
         ("a head without an end", [b"--B\r\n".to_vec(), long].concat(), 400, "before its end", None),
+        (
+            "a head that fills a form",
+            [b"--B\r\n".to_vec(), vec![b'a'; 2_000_000]].concat(),
+            413,
+            "too large",
+            None,
+        ),
+        ("a gap that fills a form", vec![b'a'; 2_000_000], 413, "too large", None),
     ]
 }
 
@@ -382,7 +390,7 @@ async fn forms_that_are_broken_or_lie_are_refused_by_the_name_of_the_part_and_no
 #[tokio::test]
 async fn forms_that_are_too_large_too_slow_or_break_off_leave_nothing_and_hinder_nobody() {
     let more = "[api]\nupload_bytes_max = 200000\nupload_timeout_ms = 2000\n[http]\nlisten = \"127.0.0.1:0\"\n\
-        request_timeout_ms = 300\n";
+        request_timeout_ms = 300\nbody_bytes_max = 65536\n";
     let mut stage = Stage::with(Setup { more: more.into(), ..Setup::default() }).await;
     let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
     let program = Program::of(&stage, "acme", "till", ALL).await;
@@ -415,18 +423,23 @@ async fn forms_that_are_too_large_too_slow_or_break_off_leave_nothing_and_hinder
     slow.readable().await.unwrap();
     let said = program.say_form(&dispute_ref, &large(190_000)).await;
     assert_eq!((said.status, said.problem()), (503, "away"));
+    // Another key is not kept out by it.
+    let other = Program::of(&stage, "acme", "second-till", ALL).await;
+    let said = other.say_form(&dispute_ref, &large(190_000)).await;
+    assert_eq!(said.status, 200, "{}", said.body);
     let small = program.say_form(&dispute_ref, &large(10)).await;
     assert_eq!(small.status, 200, "{}", small.body);
     drop(slow);
     let said = program.say_form(&dispute_ref, &large(190_000)).await;
     assert_eq!(said.status, 200, "{}", said.body);
     let (orders, files, evidence) = kept(&stage).await;
-    assert_eq!((orders, files, evidence), (2, 2, 1));
+    assert_eq!((orders, files, evidence), (3, 2, 1));
 }
 
 #[tokio::test]
 async fn whoever_waits_for_the_provider_gives_back_the_room_that_the_form_took() {
-    let more = "[api]\nupload_bytes_max = 200000\n".to_owned();
+    let more = "[api]\nupload_bytes_max = 200000\n[http]\nlisten = \"127.0.0.1:0\"\nbody_bytes_max = 65536\n"
+        .to_owned();
     let mut stage = Stage::with(Setup { more, ..Setup::default() }).await;
     let (one, other) =
         (stage.open(fraud(STRIPE, hours(96))).await, stage.open(fraud(STRIPE, hours(96))).await);

@@ -134,6 +134,47 @@ async fn documents_without_end_are_counted_before_any_is_made() {
 }
 
 #[tokio::test]
+async fn a_large_message_takes_the_room_that_its_head_says_and_no_key_takes_another_s() {
+    let more = "message_bytes_max = 262144\nmessage_timeout_ms = 4000\n[api]\nupload_bytes_max = 262144\n[http]\n\
+        listen = \"127.0.0.1:0\"\nbody_bytes_max = 65536\n";
+    let mut stage = stage(more).await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    let raw = Raw::of(&stage).await;
+    // A head that lies does not get its bytes in.
+    for told in [0, 100_000] {
+        let (code, words) = raw.said(raw.post_to("SubmitEvidence", frame(0, told, &[0x7a; 200_000]))).await;
+        assert!(code == Code::InvalidArgument && words.contains("tells%20of"), "{words}");
+    }
+    let (more, body) = tokio::sync::mpsc::channel::<Bytes>(1);
+    let slow = futures_util::stream::unfold(body, |mut body| async {
+        let piece = body.recv().await?;
+        Some((Ok::<_, std::io::Error>(piece), body))
+    });
+    let asked = raw.said(raw.post_to("SubmitEvidence", reqwest::Body::wrap_stream(slow)));
+    let beside = async {
+        more.send(frame(0, 262_000, &[0x7a; 80_000])).await.unwrap();
+        let large = super::types::EvidenceDocument {
+            file_content: Some([b"%PDF-1.4\n".as_slice(), &[b'x'; 200_000]].concat().into()),
+            ..slip()
+        };
+        let same = Program::stranger(&stage).with("authorization", &raw.key);
+        let mut refused = same.submit_evidence(&dispute_ref, vec![large.clone()]).await;
+        while refused.is_ok() {
+            // It came first: then the slow one has not yet got its room.
+            refused = same.submit_evidence(&dispute_ref, vec![large.clone()]).await;
+        }
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+        let other = Program::of(&stage, "acme", "till", ALL).await;
+        other.submit_evidence(&dispute_ref, vec![large]).await.unwrap();
+        drop(more);
+    };
+    let ((code, _), ()) =
+        timeout(SOON, async { tokio::join!(asked, beside) }).await.expect("none waits for ever");
+    assert_ne!(code, Code::Ok);
+}
+
+#[tokio::test]
 async fn a_head_that_is_too_large_is_refused_and_the_connection_lives() {
     let stage = stage("").await;
     let program = Program::of(&stage, "acme", "till", ALL).await;

@@ -20,7 +20,8 @@ struct Defence {
     dispute_id: Option<String>,
     reason_code: Option<String>,
     explanation: Option<String>,
-    /// False: the explanation is kept and nothing is sent. A defence is sent otherwise.
+    /// False: the explanation is kept and nothing is sent, so that nothing else may be said of the defence: it would be
+    /// left out when it is sent. A defence is sent otherwise.
     submit_evidence: Option<bool>,
     template: Option<String>,
     #[serde(default)]
@@ -38,6 +39,19 @@ pub(super) fn defend(body: &[u8], named: &Named) -> Result<Wish, Problem> {
     same_dispute(defence.dispute_id.as_deref(), named)?;
     let reason = defence.reason_code.map(reason_code).transpose()?;
     let template = defence.template.map(|name| name_of("template", name)).transpose()?;
+    if defence.submit_evidence == Some(false) {
+        let said = [
+            ("reason_code", reason.is_some()),
+            ("template", template.is_some()),
+            ("acknowledge_fee", defence.acknowledge_fee),
+        ];
+        goes_with_a_defence(said, "`submit_evidence` is false")?;
+        if defence.explanation.is_none() {
+            return Err(Problem::invalid(
+                "`submit_evidence` is false and there is no `explanation`: there is nothing to keep",
+            ));
+        }
+    }
     let words = |text| Piece { field: Field::Summary, given: Given::Words(text) };
     let want = match defence.submit_evidence {
         Some(true) | None => Want::Defend { template, reason, acknowledge_fee: defence.acknowledge_fee },
@@ -76,6 +90,9 @@ pub(super) fn evidence_of(
             amount.as_i64().ok_or_else(|| Problem::invalid("`amount` is a whole number of minor units"))?,
         ),
     };
+    if !submit {
+        goes_with_a_defence([("reason_code", reason.is_some())], "this is a draft")?;
+    }
     let mut pieces = Vec::new();
     if let Some(explanation) = explanation {
         pieces.push(Piece { field: Field::Summary, given: Given::Words(explanation) });
@@ -95,6 +112,17 @@ pub(super) fn evidence_of(
         return Err(Problem::invalid("there is no evidence in this draft"));
     }
     Ok(wish(want, pieces)?.contesting(amount_minor))
+}
+
+/// A draft is evidence alone: whatever else is said of a defence would be lost without a word.
+fn goes_with_a_defence<const N: usize>(said: [(&str, bool); N], why: &str) -> Result<(), Problem> {
+    match said.iter().find(|(_, is_said)| *is_said) {
+        None => Ok(()),
+        Some((name, _)) => Err(Problem::invalid(format!(
+            "`{name}` goes with a defence that is sent, and {why}: leave it out here, and give it with the order that \
+             sends the evidence"
+        ))),
+    }
 }
 
 fn submits(keys: &mut Map<String, Value>) -> Result<bool, Problem> {
@@ -374,6 +402,24 @@ mod tests {
             (defend, r#"{"explanation": "a\u0000b"}"#, "NUL"),
             (defend, r#"{"submit_evidence": "yes"}"#, "submit_evidence"),
             (defend, r#"{"dispute_id": "dp_78"}"#, "another than in the address"),
+            (
+                defend,
+                r#"{"explanation": "x", "reason_code": "credit_not_processed", "submit_evidence": false}"#,
+                "`reason_code` goes with a defence that is sent, and `submit_evidence` is false: leave it out here",
+            ),
+            (
+                defend,
+                r#"{"explanation": "x", "template": "words", "submit_evidence": false}"#,
+                "`template` goes with",
+            ),
+            (
+                defend,
+                r#"{"explanation": "x", "acknowledge_fee": true, "submit_evidence": false}"#,
+                "`acknowledge_fee` goes with",
+            ),
+            (defend, r#"{"submit_evidence": false}"#, "there is nothing to keep"),
+            (evidence, r#"{"summary": "x", "reason_code": "x", "submit": false}"#, "`reason_code` goes with"),
+            (evidence, r#"{"summary": "x", "reason_code": "x", "action": "draft"}"#, "and this is a draft"),
             (accept, r#"{"explanation": "x"}"#, "unknown field"),
             (accept, r#"{"dispute_id": "78"}"#, "another than in the address"),
             (evidence, r#"{"summary": "x"}"#, "say whether it is to be sent"),

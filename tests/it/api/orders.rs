@@ -277,7 +277,10 @@ async fn a_draft_is_kept_and_sent_with_the_defence_that_follows() {
     // Nor is a draft kept as if anything would come of it, whether as JSON or as a defence that is not to be sent.
     for (path, body) in [
         (path.clone(), json!({"evidence": {"summary": "Late."}, "submit": false})),
-        (format!("/v1/disputes/{dispute_ref}/defend"), json!({"explanation": "Late.", "submit_evidence": false})),
+        (
+            format!("/v1/disputes/{dispute_ref}/defend"),
+            json!({"explanation": "Late.", "submit_evidence": false}),
+        ),
     ] {
         let late = program.order(&path, None, body).await;
         assert_eq!((late.status, late.problem()), (409, "refused"), "{path}: {}", late.body);
@@ -296,7 +299,10 @@ async fn a_draft_that_comes_while_the_response_is_on_its_way_is_told_that_it_is_
     let draft = || json!({"evidence": {"summary": "It came."}, "submit": false});
     let path = format!("/v1/disputes/{dispute_ref}/evidence");
     assert_eq!(program.order(&path, None, draft()).await.status, 200);
-    assert_eq!(program.order(&format!("/v1/disputes/{dispute_ref}/defend"), None, json!({})).await.status, 202);
+    assert_eq!(
+        program.order(&format!("/v1/disputes/{dispute_ref}/defend"), None, json!({})).await.status,
+        202
+    );
     // Wanted, and not sent: what comes now still goes with it.
     assert_eq!(program.order(&path, None, draft()).await.status, 200);
     for state in ["sent", "unknown"] {

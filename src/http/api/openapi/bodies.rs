@@ -67,7 +67,8 @@ fn defence() -> Value {
         "reason_code": name("The reason of the defence, for providers that want one."),
         "explanation": words_or_null("The argument. It becomes the evidence `summary`."),
         "submit_evidence": {"type": ["boolean", "null"], "default": true,
-            "description": "False: the explanation is kept, and nothing is sent."},
+            "description": "False: the explanation is kept, and nothing is sent. What else is said of a defence is \
+                refused with it, because it would be lost: give it with the one that is sent."},
         "template": name("A template of the merchant's rules."),
         "acknowledge_fee": {"type": "boolean", "default": false,
             "description": "That the fee which the provider takes for a response is known of."},

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::{Answer, Plan, decide::Decided};
 use crate::dispute::{Dispute, Money};
@@ -59,6 +60,45 @@ impl Matter {
         }
     }
 
+    /// By what somebody says which matter they saw: a digest of it all, and a short one of each part, so that it can
+    /// be said what changed.
+    pub fn seen(&self) -> String {
+        let parts: String = self.parts().iter().map(|(_, digest)| &digest[..4]).collect();
+        format!("{}-{parts}", &hex_digest(self)[..32])
+    }
+
+    /// Why this is not what somebody saw; nothing where it is.
+    pub fn other_than(&self, seen: &str) -> Option<String> {
+        if seen.trim().eq_ignore_ascii_case(&self.seen()) {
+            return None;
+        }
+        let said = seen.trim().to_ascii_lowercase();
+        let parts = said.split_once('-').map_or("", |(_, parts)| parts);
+        let differs =
+            |n: usize, digest: &str| parts.get(4 * n..4 * n + 4).is_some_and(|part| part != &digest[..4]);
+        let parts = self.parts();
+        let changed = parts.iter().enumerate().filter(|(n, (_, digest))| differs(*n, digest));
+        let changed: Vec<&str> = changed.map(|(_, (name, _))| *name).collect();
+        let what = if changed.is_empty() {
+            "that digest is of something else".to_owned()
+        } else {
+            changed.join(" and ") + " changed"
+        };
+        Some(format!(
+            "what is to be approved is not what you saw: {what}. It is now: {self} (seen as {})",
+            self.seen()
+        ))
+    }
+
+    fn parts(&self) -> [(&'static str, String); 4] {
+        [
+            ("the amount", hex_digest(&self.amount)),
+            ("the answer", hex_digest(&self.answer)),
+            ("the rule", hex_digest(&self.rule_id)),
+            ("the evidence to be sent", hex_digest(&self.packet)),
+        ]
+    }
+
     /// What is otherwise now, in words; nothing where it is the same matter.
     fn changes(&self, now: &Matter) -> Vec<String> {
         let mut changes = Vec::new();
@@ -92,6 +132,11 @@ impl fmt::Display for Matter {
             None => Ok(()),
         }
     }
+}
+
+fn hex_digest(part: &impl Serialize) -> String {
+    let json = serde_json::to_vec(part).expect("a matter is text and numbers");
+    hex::encode(Sha256::digest(json))
 }
 
 fn in_words(answer: &Answer) -> String {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::Globals;
 use crate::cli::desk::{merchant, now, with_database};
 use crate::cli::show::{at, left, table};
-use crate::engine::Approval;
+use crate::engine::{Approval, Matter};
 use crate::store::disputes::{self, CycleLine, Filter, Line};
 use crate::store::merchants::{self, Merchant};
 
@@ -114,12 +114,31 @@ fn planned(cycle: &CycleLine) -> String {
     }
 }
 
-/// What somebody is asked to approve, or has approved.
+/// What somebody is asked to approve, or has approved, and the digest by which it is known again.
 pub(super) fn approval(plan: &Value, open: bool) -> Option<String> {
     match serde_json::from_value(plan["approval"].clone()).ok()? {
         Approval::NotNeeded => None,
         Approval::Needed { .. } if !open => None,
-        Approval::Needed { matter, .. } => Some(format!("to be approved: {}", matter?)),
-        Approval::Granted { by, matter, .. } => Some(format!("approved by {by}: {}", matter?)),
+        Approval::Needed { matter, .. } => {
+            let matter = matter?;
+            Some(format!("to be approved: {} (--seen {})", with_rule(&matter), matter.seen()))
+        }
+        Approval::Granted { by, matter, .. } => {
+            let matter = matter?;
+            Some(format!("approved by {by}: {} (seen as {})", with_rule(&matter), matter.seen()))
+        }
+    }
+}
+
+fn with_rule(matter: &Matter) -> String {
+    let rule = matter.rule_id.as_ref().map(|id| format!(", by rule {id}")).unwrap_or_default();
+    format!("{matter}{rule}")
+}
+
+/// By what `disputes approve --seen` knows that nothing has changed.
+pub(super) fn seen(plan: &Value) -> Option<String> {
+    match serde_json::from_value(plan["approval"].clone()).ok()? {
+        Approval::Needed { matter, .. } | Approval::Granted { matter, .. } => Some(matter?.seen()),
+        Approval::NotNeeded => None,
     }
 }

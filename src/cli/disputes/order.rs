@@ -12,7 +12,7 @@ use crate::app;
 use crate::cli::Globals;
 use crate::cli::desk::{self, Person, Which, dispute_at, with_database};
 use crate::cli::show::{at, plain};
-use crate::engine::{Applied, Command, Input, Order};
+use crate::engine::{Applied, Approval, Cause, Command, Input, Order};
 use crate::providers::Registry;
 use crate::store::accounts::AccountDirectory;
 use crate::store::disputes::ActionLine;
@@ -66,6 +66,9 @@ pub(super) struct Hold {
 pub(super) struct Approve {
     #[command(flatten)]
     who: Who,
+    /// What you saw, as `disputes show` prints it: anything else is not approved.
+    #[arg(long, value_name = "DIGEST")]
+    seen: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -88,11 +91,13 @@ fn parse_why(text: &str) -> Result<String, String> {
 pub(super) struct Given {
     which: Which,
     order: Order,
+    /// What the person saw who approves.
+    seen: Option<String>,
 }
 
 impl Who {
     fn orders(self, command: Command) -> Given {
-        Given { which: self.which, order: Order { by: self.by.name().to_owned(), command } }
+        Given { which: self.which, order: Order { by: self.by.name().to_owned(), command }, seen: None }
     }
 }
 
@@ -117,7 +122,7 @@ impl Hold {
 
 impl Approve {
     pub fn given(self) -> Given {
-        self.who.orders(Command::Approve)
+        Given { seen: self.seen, ..self.who.orders(Command::Approve) }
     }
 }
 
@@ -132,7 +137,7 @@ pub(super) async fn run(given: Given, globals: &Globals) -> anyhow::Result<ExitC
     with_database(globals, async |conn| {
         let named = dispute_at(conn, &given.which).await?;
         check_template(conn, &named, &given.order.command).await?;
-        let applied = put(conn, &config, &named, given.order.clone()).await?;
+        let applied = put(conn, &config, &named, &given).await?;
         tell(conn, globals, &named, &applied).await
     })
     .await
@@ -163,8 +168,9 @@ async fn put(
     conn: &mut PgConnection,
     config: &Config,
     named: &Named,
-    order: Order,
+    given: &Given,
 ) -> anyhow::Result<Applied> {
+    let order = given.order.clone();
     let clock = desk::clock(conn).await?;
     let registry = Registry::new(&config.providers, clock.clone())?;
     let mut world: World = app::world(config, Ids::new(), registry);
@@ -176,11 +182,35 @@ async fn put(
     }
     let key = CaseKey::Id { merchant_id: named.merchant_id, dispute_id: named.dispute_id };
     let cause = format!("person:{}", order.by);
-    let item = Item { key, input: Input::Order(order), cause, delivery_id: None };
+    let item = |input| Item { key: key.clone(), input, cause: cause.clone(), delivery_id: None };
     let mut tx = conn.begin().await?;
-    let mut turned = turn::take(&mut tx, &world, vec![item], clock.now()).await?;
+    if let Some(seen) = &given.seen {
+        // What has come since is looked at first, in the same transaction: what is compared is what is approved.
+        turn::take(&mut tx, &world, vec![item(Input::Look(Cause::Wake))], clock.now()).await?;
+        if let Some(why) = other_than_seen(&mut tx, named, seen).await? {
+            return Ok(Applied::Refused(why));
+        }
+    }
+    let mut turned = turn::take(&mut tx, &world, vec![item(Input::Order(order))], clock.now()).await?;
     tx.commit().await?;
     Ok(turned.pop().context("a turn of one order came to nothing")?.applied)
+}
+
+/// Where nothing waits for approval, the engine says so.
+async fn other_than_seen(
+    conn: &mut PgConnection,
+    named: &Named,
+    seen: &str,
+) -> anyhow::Result<Option<String>> {
+    let newest = dossier::cycles(conn, named.merchant_id, named.dispute_id).await?.pop();
+    let Some(cycle) = newest.filter(|cycle| cycle.state == "open") else { return Ok(None) };
+    Ok(match serde_json::from_value(cycle.plan["approval"].clone())? {
+        Approval::Needed { matter: Some(matter), .. } => matter.other_than(seen),
+        Approval::Needed { matter: None, .. } => {
+            Some("what exactly is to be approved was not written down by the version that asked".to_owned())
+        }
+        Approval::NotNeeded | Approval::Granted { .. } => None,
+    })
 }
 
 async fn tell(

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::list::{approval, kill_switch, plan};
+use super::list::{approval, kill_switch, plan, seen};
 use crate::cli::Globals;
 use crate::cli::desk::{Which, dispute_at, now, with_database};
 use crate::cli::show::{at, at_second, left, plain};
@@ -39,6 +39,8 @@ struct Dossier {
     account: String,
     dispute: Option<Dispute>,
     cycles: Vec<CycleLine>,
+    /// Of the newest cycle, if something is to be approved in it or was: a digest of what.
+    seen: Option<String>,
     decisions: Vec<DecisionLine>,
     /// Of the newest decision, from its inputs and the rules it was made by: what each condition saw.
     newest_trace: Value,
@@ -75,12 +77,14 @@ async fn read(conn: &mut PgConnection, named: Named) -> anyhow::Result<Dossier> 
         Some(newest) => trace(conn, merchant_id, newest).await?,
         None => Value::Null,
     };
+    let cycles = dossier::cycles(conn, merchant_id, dispute_id).await?;
     Ok(Dossier {
+        seen: cycles.last().and_then(|cycle| seen(&cycle.plan)),
         merchant: merchants::list(conn).await?.into_iter().find(|m| m.merchant_id == merchant_id),
         provider: named.provider,
         account: named.account,
         dispute: dossier::dispute(conn, merchant_id, dispute_id).await?,
-        cycles: dossier::cycles(conn, merchant_id, dispute_id).await?,
+        cycles,
         decisions,
         newest_trace,
         actions: disputes::actions(conn, merchant_id, dispute_id).await?,

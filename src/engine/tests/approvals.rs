@@ -275,3 +275,34 @@ fn a_grant_for_one_order_is_none_for_the_next() {
          approve by bob                           | want submit; defend at -10d; wake -6h",
     );
 }
+
+#[test]
+fn what_was_seen_is_known_again_and_each_change_of_it_by_its_name() {
+    let mut world = World::new(Some(&always("", APPROVED)), &STRIPE_LIKE);
+    world.changes(|_| ());
+    let plan = world.case.open().unwrap().plan.clone();
+    let Approval::Needed { matter: Some(matter), .. } = plan.approval else { panic!("{:?}", plan.approval) };
+    let seen = matter.seen();
+    assert_eq!(matter.other_than(&format!(" {} ", seen.to_uppercase())), None);
+    let raised = Matter { amount: money("60.00", "USD"), ..matter.clone() };
+    let ruled = Matter { rule_id: Some("another".into()), ..matter.clone() };
+    let more = Matter { packet: Some("ab".repeat(32)), ..matter.clone() };
+    let given_up = Matter { answer: Answer::Accept, packet: None, ..matter.clone() };
+    for (now, changed) in [
+        (&raised, "the amount changed"),
+        (&ruled, "the rule changed"),
+        (&more, "the evidence to be sent changed"),
+        (&given_up, "the answer and the evidence to be sent changed"),
+    ] {
+        let why = now.other_than(&seen).unwrap();
+        assert!(why.contains(&format!("you saw: {changed}. It is now: {now}")), "{why}");
+        assert!(why.contains(&now.seen()) && matter.other_than(&now.seen()).is_some(), "{why}");
+    }
+    // Parts that are alike do not make a whole.
+    let (whole, parts) = seen.split_once('-').unwrap();
+    let other = raised.seen();
+    let mixed = format!("{}-{parts}", other.split_once('-').unwrap().0);
+    for odd in [whole, &mixed, "", "-"] {
+        assert!(matter.other_than(odd).unwrap().contains("something else"), "{odd}");
+    }
+}

@@ -68,6 +68,53 @@ async fn an_order_wants_another_person_and_never_the_one_who_asked() {
 }
 
 #[tokio::test]
+async fn who_approves_can_say_what_was_seen_and_is_told_what_has_changed_since() {
+    let shop = Shop::with_rules().await;
+    shop.dispute("dp_one", 10).await;
+    let seen = |shop: &Shop| shop.json(&["disputes", "show", "dp_one"])["seen"].as_str().map(str::to_owned);
+    let by_the_rules = seen(&shop).unwrap();
+    let shown = shop.ok(&["disputes", "show", "dp_one"]);
+    let line = format!("accept, 20.00 USD, by rule accept-with-two (--seen {by_the_rules})");
+    assert!(shown.contains(&line), "{shown}");
+    shop.ok(&["disputes", "accept", "dp_one", "--as", "ana"]);
+    let accepting = seen(&shop).unwrap();
+    let shown = shop.ok(&["disputes", "show", "dp_one"]);
+    assert!(shown.contains(&format!("to be approved: accept, 20.00 USD (--seen {accepting})")), "{shown}");
+    let approve = |seen: &str| shop.run(&["disputes", "approve", "dp_one", "--as", "ben", "--seen", seen]);
+    let refused = |seen: &str, parts: &[&str]| {
+        let said = approve(seen);
+        assert_eq!(said.code, Some(1), "{seen}: {}", said.all());
+        for part in parts {
+            assert!(said.all().contains(part), "{seen}: {part} not in {}", said.all());
+        }
+        said.out
+    };
+
+    refused(&by_the_rules, &["you saw: the rule changed. It is now: accept, 20.00 USD (seen as"]);
+    // While ben looks, another answer is ordered.
+    shop.ok(&["disputes", "defend", "dp_one", "--template", "letter", "--as", "ana"]);
+    let defending = seen(&shop).unwrap();
+    let changed =
+        "refused: what is to be approved is not what you saw: the answer and the evidence to be sent changed";
+    refused(&accepting, &[changed, "It is now: defend with template letter, 20.00 USD", &defending]);
+    // Or more evidence comes, which no engine has looked at yet.
+    shop.ok(&["evidence", "add", "dp_one", "--field", "customer_name", "--text", "A. Nother", "--as", "ana"]);
+    let told = refused(&defending, &["you saw: the evidence to be sent changed"]);
+    for odd in ["", "-", "0123", "zz-zz", &"9".repeat(500), "ä-ö"] {
+        refused(odd, &["that digest is of something else"]);
+    }
+    let (_, now) = told.trim_end().rsplit_once("(seen as ").unwrap();
+    let approved = approve(&now.trim_end_matches(')').to_uppercase());
+    assert_eq!(approved.code, Some(0), "{}", approved.all());
+    assert!(
+        approved.out.contains("approved by ben: defend with template letter, 20.00 USD"),
+        "{}",
+        approved.out
+    );
+    refused(&defending, &["approved already, by ben"]);
+}
+
+#[tokio::test]
 async fn holding_and_resuming_change_the_plan_and_the_history_says_who() {
     let shop = Shop::with_rules().await;
     shop.dispute("dp_one", 10).await;

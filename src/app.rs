@@ -30,7 +30,7 @@ use crate::store::accounts::{self, AccountDirectory, ConfiguredAccount};
 use crate::store::ids::Ids;
 use crate::store::seal::SealingKey;
 use crate::store::turn::{FactsPull, World};
-use crate::store::{self, Opened, deliveries, moved_clock};
+use crate::store::{self, Opened, api_orders, deliveries, moved_clock};
 use crate::worker::facts::FactsAsker;
 use crate::worker::notify::Notifier;
 use crate::worker::{self, Backlog, Bell, Bells, Calls, Pace, Pass, Settings, Shop, Stepped};
@@ -39,8 +39,8 @@ use crate::worker::{self, Backlog, Bell, Bells, Calls, Pace, Pass, Settings, Sho
 const INTAKE_WITHIN: Duration = Duration::from_secs(2);
 /// How often accounts are looked at for changes made by another process.
 const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);
-/// How often the coming months' partitions are made sure of.
-const MONTHS_EVERY: TimeDelta = TimeDelta::hours(6);
+/// How often the coming months' partitions are made sure of, and what nobody asks about any more is forgotten.
+const HOUSEKEEPING_EVERY: TimeDelta = TimeDelta::hours(6);
 
 /// A running engine.
 pub struct Engine {
@@ -220,10 +220,10 @@ impl Engine {
                 passes(&shop, |s| Box::pin(async move { worker::watch(&s).await })),
             ),
             self.run(
-                "months",
+                "housekeeping",
                 &quiet,
                 often * 10,
-                passes(&shop, |s| Box::pin(async move { months(&s).await })),
+                passes(&shop, |s| Box::pin(async move { keep_house(&s).await })),
             ),
         ];
         let accounts = self.shop.accounts.clone();
@@ -382,9 +382,13 @@ impl Engine {
     }
 }
 
-async fn months(shop: &Shop) -> anyhow::Result<Stepped> {
+async fn keep_house(shop: &Shop) -> anyhow::Result<Stepped> {
     let now = shop.clock.now();
     let mut conn = shop.pool.acquire().await?;
     deliveries::maintain_months(&mut conn, now).await?;
-    Ok(Stepped::Idle { next_at: Some(now + MONTHS_EVERY) })
+    let forgotten = api_orders::forget(&mut conn, now).await?;
+    if forgotten > 0 {
+        tracing::debug!(orders = forgotten, "orders that programs gave long ago are forgotten");
+    }
+    Ok(Stepped::Idle { next_at: Some(now + HOUSEKEEPING_EVERY) })
 }

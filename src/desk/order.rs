@@ -92,6 +92,7 @@ async fn give(desk: &Desk, ordering: &Ordering<'_>) -> Result<Gave, NotTaken> {
     let new = NewOrder {
         merchant_id,
         key_id: ordering.caller.key_id,
+        caller: &ordering.caller.name,
         idempotency_key: ordering.idempotency_key,
         digest: ordering.digest(),
         dispute_id,
@@ -122,24 +123,24 @@ async fn give(desk: &Desk, ordering: &Ordering<'_>) -> Result<Gave, NotTaken> {
     Ok(Gave::Answered(told))
 }
 
-/// The order that this one repeats: under its name, or the last one of these very words and this key, if it still
-/// stands.
+/// The order that this one repeats: under its name, or the last one of these very words that this program
+/// gave, if it still stands.
 async fn given_before(conn: &mut PgConnection, ordering: &Ordering<'_>) -> sqlx::Result<Option<Given>> {
     let Ordering { caller, named, wish, idempotency_key } = ordering;
     if let Some(key) = idempotency_key {
-        return api_orders::named(conn, named.merchant_id, caller.key_id, key).await;
+        return api_orders::named(conn, named.merchant_id, &caller.name, key).await;
     }
     let place = (named.merchant_id, named.dispute_id);
     // Whatever was given in between, an order that brings no evidence would change nothing that it has not changed
     // already; one that does would put its own in the place of what has come since.
     let last = match wish.brings_evidence() {
         true => api_orders::newest(conn, named.merchant_id, named.dispute_id).await?,
-        false => api_orders::newest_alike(conn, place, caller.key_id, ordering.digest()).await?,
+        false => api_orders::newest_alike(conn, place, &caller.name, ordering.digest()).await?,
     };
     let (Some(order), Some(last)) = (ordering.order(), last) else {
         return Ok(None);
     };
-    if last.key_id != caller.key_id || last.digest != ordering.digest() {
+    if last.caller != caller.name || last.digest != ordering.digest() {
         return Ok(None);
     }
     let newest = dossier::cycles(conn, named.merchant_id, named.dispute_id).await?.pop();

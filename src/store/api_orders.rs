@@ -1,17 +1,24 @@
 //! Orders that came through the API, and what was answered: the memory that makes giving one twice harmless.
 //! Written in the transaction of the order itself. Knows not what an answer says.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::dispute::{DisputeId, MerchantId};
+
+/// A name is good for so long at least; it is what programs may count on.
+pub const NAMES_KEPT: TimeDelta = TimeDelta::hours(24);
+/// So many orders are forgotten in one statement.
+const BATCH: i64 = 500;
 
 /// An order about to be given.
 #[derive(Debug, Clone)]
 pub struct NewOrder<'a> {
     pub merchant_id: MerchantId,
     pub key_id: i64,
+    /// The name of the key: the program's, whichever key it shows.
+    pub caller: &'a str,
     pub idempotency_key: Option<&'a str>,
     /// SHA-256 of what is ordered.
     pub digest: [u8; 32],
@@ -23,7 +30,7 @@ pub struct NewOrder<'a> {
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct Given {
     pub order_id: i64,
-    pub key_id: i64,
+    pub caller: String,
     pub digest: Vec<u8>,
     pub dispute_id: DisputeId,
     pub cycle_n: Option<i32>,
@@ -39,14 +46,15 @@ pub async fn add(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<Given>> {
     sqlx::query_as(
-        "insert into api_orders (merchant_id, order_id, key_id, idempotency_key, digest, dispute_id, cycle_n,
+        "insert into api_orders (merchant_id, order_id, key_id, caller, idempotency_key, digest, dispute_id, cycle_n,
              ordered_at)
-         values ($1, nextval('ids'), $2, $3, $4, $5, $6, $7)
+         values ($1, nextval('ids'), $2, $3, $4, $5, $6, $7, $8)
          on conflict on constraint api_orders_one_of_a_name do nothing
-         returning order_id, key_id, digest, dispute_id, cycle_n, ordered_at, answer",
+         returning order_id, caller, digest, dispute_id, cycle_n, ordered_at, answer",
     )
     .bind(new.merchant_id)
     .bind(new.key_id)
+    .bind(new.caller)
     .bind(new.idempotency_key)
     .bind(&new.digest[..])
     .bind(new.dispute_id)
@@ -60,16 +68,16 @@ pub async fn add(
 pub async fn named(
     conn: &mut PgConnection,
     merchant_id: MerchantId,
-    key_id: i64,
+    caller: &str,
     idempotency_key: &str,
 ) -> sqlx::Result<Option<Given>> {
     sqlx::query_as(
-        "select order_id, key_id, digest, dispute_id, cycle_n, ordered_at, answer
+        "select order_id, caller, digest, dispute_id, cycle_n, ordered_at, answer
          from api_orders
-         where merchant_id = $1 and key_id = $2 and idempotency_key = $3",
+         where merchant_id = $1 and caller = $2 and idempotency_key = $3",
     )
     .bind(merchant_id)
-    .bind(key_id)
+    .bind(caller)
     .bind(idempotency_key)
     .fetch_optional(conn)
     .await
@@ -82,7 +90,7 @@ pub async fn newest(
     dispute_id: DisputeId,
 ) -> sqlx::Result<Option<Given>> {
     sqlx::query_as(
-        "select order_id, key_id, digest, dispute_id, cycle_n, ordered_at, answer
+        "select order_id, caller, digest, dispute_id, cycle_n, ordered_at, answer
          from api_orders
          where merchant_id = $1 and dispute_id = $2
          order by ordered_at desc, order_id desc
@@ -94,29 +102,30 @@ pub async fn newest(
     .await
 }
 
-/// The newest order for the dispute that this key gave in these very words.
+/// The newest order for the dispute that this program gave in these very words.
 pub async fn newest_alike(
     conn: &mut PgConnection,
     (merchant_id, dispute_id): (MerchantId, DisputeId),
-    key_id: i64,
+    caller: &str,
     digest: [u8; 32],
 ) -> sqlx::Result<Option<Given>> {
     sqlx::query_as(
-        "select order_id, key_id, digest, dispute_id, cycle_n, ordered_at, answer
+        "select order_id, caller, digest, dispute_id, cycle_n, ordered_at, answer
          from api_orders
-         where merchant_id = $1 and dispute_id = $2 and key_id = $3 and digest = $4
+         where merchant_id = $1 and dispute_id = $2 and caller = $3 and digest = $4
          order by ordered_at desc, order_id desc
          limit 1",
     )
     .bind(merchant_id)
     .bind(dispute_id)
-    .bind(key_id)
+    .bind(caller)
     .bind(&digest[..])
     .fetch_optional(conn)
     .await
 }
 
-/// Keeps what the caller is told, and returns what is kept: the first answer stays, whoever else found another.
+/// Keeps what the caller is told, and returns what is kept: the first answer stays, whoever else found another. Of an
+/// order that was forgotten meanwhile nothing is kept.
 pub async fn answer(
     conn: &mut PgConnection,
     merchant_id: MerchantId,
@@ -124,7 +133,7 @@ pub async fn answer(
     answer: &Value,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Value> {
-    sqlx::query_scalar(
+    let kept = sqlx::query_scalar(
         "update api_orders
          set answer = coalesce(answer, $3::json), answered_at = coalesce(answered_at, $4)
          where merchant_id = $1 and order_id = $2
@@ -134,6 +143,49 @@ pub async fn answer(
     .bind(order_id)
     .bind(answer)
     .bind(now)
-    .fetch_one(conn)
-    .await
+    .fetch_optional(conn)
+    .await?;
+    Ok(kept.unwrap_or_else(|| answer.clone()))
+}
+
+/// Forgets orders whose names are older than is promised, and returns how many. What may still be given again stays
+/// while its window is open: an order whose fate is not known, and the last one of the dispute.
+pub async fn forget(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let mut forgotten = 0;
+    loop {
+        let batch = sqlx::query(
+            "with old as materialized (
+                 select o.merchant_id, o.order_id
+                 from api_orders o
+                 where o.ordered_at < $1
+                     and not exists (
+                         select 1
+                         from cycles c
+                         where c.merchant_id = o.merchant_id
+                             and c.dispute_id = o.dispute_id
+                             and c.n = o.cycle_n
+                             and c.state = 'open'
+                             and (o.answer is null or not exists (
+                                 select 1
+                                 from api_orders later
+                                 where later.merchant_id = o.merchant_id
+                                     and later.dispute_id = o.dispute_id
+                                     and (later.ordered_at, later.order_id) > (o.ordered_at, o.order_id))))
+                 order by o.ordered_at
+                 limit $2
+                 for update of o skip locked)
+             delete from api_orders
+             using old
+             where api_orders.merchant_id = old.merchant_id and api_orders.order_id = old.order_id",
+        )
+        .bind(now - NAMES_KEPT)
+        .bind(BATCH)
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+        forgotten += batch;
+        if batch < BATCH.cast_unsigned() {
+            return Ok(forgotten);
+        }
+    }
 }

@@ -158,13 +158,15 @@ create table api_orders (
     ordered_at timestamp with time zone not null,
     answer json,
     answered_at timestamp with time zone,
+    caller text not null,
     constraint api_orders_answered_when CHECK (((answer IS NULL) = (answered_at IS NULL))),
     constraint api_orders_digest_is_sha256 CHECK ((octet_length(digest) = 32)),
     constraint api_orders_idempotency_key_length CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 255))),
     constraint api_orders_key_fkey FOREIGN KEY (merchant_id, key_id) REFERENCES api_keys(merchant_id, key_id),
-    constraint api_orders_one_of_a_name UNIQUE (merchant_id, key_id, idempotency_key),
+    constraint api_orders_one_of_a_name UNIQUE (merchant_id, caller, idempotency_key),
     constraint api_orders_pkey PRIMARY KEY (merchant_id, order_id)
 );
+CREATE INDEX api_orders_by_age ON public.api_orders USING btree (ordered_at);
 CREATE INDEX api_orders_by_dispute ON public.api_orders USING btree (merchant_id, dispute_id, ordered_at);
 
 create table attempts (

@@ -4,6 +4,7 @@
 use respondby::engine::{Applied, Command};
 use respondby::sandbox::Change;
 use respondby::store::turn::set_kill_switch;
+use respondby::store::{api_keys, api_orders};
 use serde_json::{Value, json};
 
 use super::{ALL, Program, READ, Said, merchant_id};
@@ -245,6 +246,80 @@ async fn what_the_provider_refuses_is_told_in_its_words_and_a_new_order_tries_ag
     let said = patiently(&mut stage, &program, &path, None, body(json!(null))).await;
     assert_eq!((said.status, &said.body["defense_submitted"]), (200, &json!(true)), "{}", said.body);
     stage.uphold().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_replaced_gives_the_same_orders_and_another_program_gives_its_own() {
+    let mut stage = Stage::new().await;
+    let dispute_ref = stage.open(fraud(STRIPE, hours(96))).await;
+    let other = stage.open(fraud(STRIPE, hours(96))).await;
+    let path = format!("/v1/disputes/{dispute_ref}/defend");
+    let program = Program::of(&stage, "acme", "till", ALL).await;
+    let first = patiently(&mut stage, &program, &path, Some("order-1"), defence()).await;
+    assert_eq!(first.status, 200, "{}", first.body);
+    let mut conn = stage.db.pool.acquire().await.unwrap();
+    let acme = merchant_id(&stage, "acme").await;
+    api_keys::revoke(&mut conn, acme, "till", "ana", stage.clock.now()).await.unwrap();
+    assert_eq!(program.order(&path, Some("order-1"), defence()).await.status, 401);
+
+    let replaced = Program::of(&stage, "acme", "till", ALL).await;
+    for name in [Some("order-1"), None] {
+        let again = replaced.order(&path, name, defence()).await;
+        assert_eq!((again.status, &again.body), (200, &first.body), "{name:?}");
+    }
+    let reused = replaced.order(&format!("/v1/disputes/{other}/defend"), Some("order-1"), defence()).await;
+    assert_eq!((reused.status, reused.problem()), (422, "idempotency-key-reused"));
+    let second = Program::of(&stage, "acme", "second-till", ALL).await;
+    let own = second.order(&path, Some("order-1"), defence()).await;
+    assert_eq!((own.status, own.problem()), (409, "refused"), "{}", own.body);
+    assert_eq!(stage.control.ledger().len(), 1);
+    // Nor is it another merchant's, who may call its programs the same.
+    let theirs = Program::of(&stage, "bazaar", "till", ALL).await;
+    assert_eq!(theirs.order(&path, Some("order-1"), defence()).await.status, 404);
+}
+
+#[tokio::test]
+async fn orders_are_forgotten_after_a_day_unless_their_window_is_open() {
+    let mut stage = Stage::new().await;
+    let program = Program::of(&stage, "acme", "till", ALL).await;
+    let answered = stage.open(fraud(STRIPE, hours(96))).await;
+    let open = stage.open(not_received(STRIPE, hours(96))).await;
+    let said =
+        patiently(&mut stage, &program, &format!("/v1/disputes/{answered}/defend"), Some("a"), defence())
+            .await;
+    assert_eq!(said.status, 200, "{}", said.body);
+    let drafts = format!("/v1/disputes/{open}/evidence");
+    for n in 0..3 {
+        let draft = json!({"evidence": {"summary": format!("{n}")}, "submit": false});
+        assert_eq!(program.order(&drafts, Some(&format!("draft-{n}")), draft).await.status, 200);
+    }
+    let names = async || -> Vec<String> {
+        sqlx::query_scalar("select idempotency_key from api_orders order by order_id")
+            .fetch_all(&stage.db.pool)
+            .await
+            .unwrap()
+    };
+    let mut conn = stage.db.pool.acquire().await.unwrap();
+    let given_at = stage.clock.now();
+    assert_eq!(api_orders::forget(&mut conn, given_at + hours(24)).await.unwrap(), 0);
+    assert_eq!(names().await.len(), 4);
+    let later = given_at + hours(24) + chrono::TimeDelta::seconds(1);
+    assert_eq!(api_orders::forget(&mut conn, later).await.unwrap(), 3);
+    assert_eq!(names().await, ["draft-2"], "the last one of the window that is open");
+    sqlx::query("update api_orders set answer = null, answered_at = null").execute(&mut *conn).await.unwrap();
+    assert_eq!(api_orders::forget(&mut conn, later).await.unwrap(), 0, "its fate is not known");
+
+    // Many of them, as fast as they can be looked at.
+    sqlx::query(
+        "insert into api_orders (merchant_id, order_id, key_id, caller, digest, dispute_id, cycle_n, ordered_at)
+         select merchant_id, nextval('ids'), key_id, caller, digest, dispute_id, null, ordered_at
+         from api_orders, generate_series(1, 1201)",
+    )
+    .execute(&mut *conn)
+    .await
+    .unwrap();
+    assert_eq!(api_orders::forget(&mut conn, later).await.unwrap(), 1201);
+    assert_eq!(names().await.len(), 1);
 }
 
 #[tokio::test]

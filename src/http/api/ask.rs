@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
@@ -108,6 +109,15 @@ fn after(cursor: &str) -> Result<DisputeId, Problem> {
     })
 }
 
+/// The value of `authorization`, if there is one and no second: nobody guesses which key was meant.
+pub(super) fn authorization(headers: &HeaderMap) -> &str {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    match (all.next(), all.next()) {
+        (Some(one), None) => one.to_str().unwrap_or_default(),
+        (None, _) | (Some(_), Some(_)) => "",
+    }
+}
+
 /// The caller's own name for an order (draft-ietf-httpapi-idempotency-key-header; its quotes may be left out).
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut all = headers.get_all("idempotency-key").iter();
@@ -176,6 +186,15 @@ mod tests {
 
     fn headers(all: &[(&'static str, &str)]) -> HeaderMap {
         all.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_key_is_shown_once() {
+        assert_eq!(authorization(&headers(&[("authorization", "Bearer a")])), "Bearer a");
+        assert_eq!(authorization(&HeaderMap::new()), "");
+        let mut two = headers(&[("authorization", "Bearer a")]);
+        two.append("authorization", "Bearer b".parse().unwrap());
+        assert_eq!(authorization(&two), "");
     }
 
     #[test]

@@ -200,8 +200,7 @@ impl Api {
 
     /// Whoever shows a key that is good for this.
     async fn admit(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Problem> {
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let caller = self.desk.authenticate(shown.unwrap_or_default()).await?;
+        let caller = self.desk.authenticate(ask::authorization(headers)).await?;
         caller.needs(scope)?;
         Ok(caller)
     }

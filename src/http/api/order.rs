@@ -223,7 +223,30 @@ fn wish(want: Want, pieces: Vec<Piece>) -> Result<Wish, Problem> {
     Wish::new(want, pieces).map_err(|bad| Problem::invalid(bad.to_program()))
 }
 
+/// More than any order has. A value takes up to fifty times the memory of the bytes that say it.
+const VALUES_MAX: usize = 1000;
+
+/// Whether the JSON has more values than that, by the marks that part and open them.
+fn is_crowded(json: &[u8]) -> bool {
+    let (mut values, mut in_text, mut escaped) = (0, false, false);
+    for byte in json {
+        match (in_text, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_text = !in_text,
+            (false, b',' | b'[' | b'{') => values += 1,
+            _ => {}
+        }
+    }
+    values > VALUES_MAX
+}
+
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if is_crowded(body) {
+        return Err(Problem::invalid(format!(
+            "the body has more than {VALUES_MAX} values, and no order has"
+        )));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let read = serde_path_to_error::deserialize(&mut json)
         .map_err(|e| Problem::invalid(format!("the body is not what is expected here: {e}")))?;
@@ -452,6 +475,17 @@ mod tests {
             let problem =
                 read(body.as_bytes(), &named()).map_or_else(|p| format!("{p:?}"), |w| format!("{w:?}"));
             assert!(problem.contains(part), "{body}: {problem}");
+        }
+        let many = format!(r#"{{"receipt": [{}"a"], "submit": true}}"#, r#""a", "#.repeat(1000));
+        let problem = format!("{:?}", evidence(many.as_bytes(), &named()).unwrap_err());
+        assert!(problem.contains("more than 1000 values"), "{problem}");
+        // Marks in a text are text.
+        let marks = format!(r#"{{"summary": "{}", "submit": false}}"#, r#"a, [b], \", {c} \\ "#.repeat(2000));
+        assert!(evidence(marks.as_bytes(), &named()).is_ok());
+        let long = format!(r#"{{"{}": "x", "submit": true}}"#, "x".repeat(100_000));
+        for read in [defend as Read, accept, evidence] {
+            let problem = format!("{:?}", read(long.as_bytes(), &named()).unwrap_err());
+            assert!(problem.chars().count() < 1200, "{}", problem.len());
         }
         let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
         assert!(evidence(deep.as_bytes(), &named()).is_err());

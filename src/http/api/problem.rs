@@ -40,6 +40,8 @@ words!(
 /// After how long whoever finds us busy, or without a database, may come again.
 const AWAY_FOR: Duration = Duration::from_secs(5);
 
+const DETAIL_CHARS_MAX: usize = 1000;
+
 impl Kind {
     pub const fn status(self) -> StatusCode {
         match self {
@@ -80,7 +82,13 @@ pub(super) struct Problem {
 
 impl Problem {
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), more: Map::new(), retry_after: None }
+        let mut detail = detail.into();
+        // What is wrong may be named in it, and be as long as a body.
+        if let Some((at, _)) = detail.char_indices().nth(DETAIL_CHARS_MAX) {
+            detail.truncate(at);
+            detail.push('…');
+        }
+        Self { kind, detail, more: Map::new(), retry_after: None }
     }
 
     /// The request is understood, and something in it cannot be.

@@ -40,7 +40,10 @@ async fn whoever_shows_no_good_key_gets_one_answer_and_learns_nothing() {
     let bare = good.send(good.http.get(format!("{}{path}", good.base))).await;
     let basic =
         good.send(good.http.get(format!("{}{path}", good.base)).basic_auth(&good.key, Some(""))).await;
-    told.extend([bare.body.to_string(), basic.body.to_string()]);
+    // Two keys are none: nobody guesses which was meant.
+    let twice = good.http.get(format!("{}{path}", good.base)).bearer_auth(&good.key).bearer_auth(&good.key);
+    let twice = good.send(twice).await;
+    told.extend([bare.body.to_string(), basic.body.to_string(), twice.body.to_string()]);
     told.dedup();
     assert_eq!(told.len(), 1, "{told:?}");
 }

@@ -125,6 +125,7 @@ mod tests {
     #[test]
     fn amounts_are_told_in_currencies_whose_numbers_are_known() {
         assert_eq!(currency("EUR"), Some(Currency::Eur));
-        assert_eq!((currency("JPY"), currency("CURRENCY_UNSPECIFIED")), (None, None));
+        assert_eq!((currency("JPY"), currency("TRY")), (Some(Currency::Jpy), Some(Currency::Try)));
+        assert_eq!((currency("MXV"), currency("CURRENCY_UNSPECIFIED")), (None, None));
     }
 }

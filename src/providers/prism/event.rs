@@ -6,14 +6,13 @@ use chrono::{DateTime, Utc};
 use prost::Message;
 
 use super::Get;
+use super::currency::currency;
 use super::kept::{self, To};
 use super::proto::types::{DisputeStage, DisputeStatus, EventServiceHandleResponse};
 use super::receipt::{acknowledged, shown, status_word};
 use super::response::{Record, record, told};
 use super::service::{Service, Verb};
-use crate::dispute::{
-    Category, Currency, Event, Money, News, Reason, RespondBy, Snapshot, Source, Stage, Status,
-};
+use crate::dispute::{Category, Event, Money, News, Reason, RespondBy, Snapshot, Source, Stage, Status};
 use crate::providers::http::is_plain_ref;
 use crate::providers::shared::plausible;
 use crate::providers::{Kept, Reading};
@@ -149,23 +148,6 @@ fn stage(number: i32) -> Result<Stage, String> {
             Err(format!("the record has stage {number}, which says nothing"))
         }
     }
-}
-
-/// The numbers that are known of Prism's list, which is its own and not ISO's. Of none of these currencies is a
-/// connector known to count other units than ISO 4217 does, and Prism hands a connector's number on as it is told: the
-/// others that it has (Adyen's krónur, pesos, rupiah and escudos among them) are not read here. What a webhook tells
-/// of an amount is read by the connector's own folder, in its units.
-fn currency(number: i32) -> Option<Currency> {
-    let code = match number {
-        1 => "AED",
-        2 => "AFN",
-        45 => "EUR",
-        48 => "GBP",
-        63 => "INR",
-        146 => "USD",
-        _ => return None,
-    };
-    code.parse().ok()
 }
 
 fn instant(seconds: i64) -> Result<DateTime<Utc>, String> {

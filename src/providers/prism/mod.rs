@@ -3,13 +3,15 @@
 //!
 //! `config` what an account may say · `service` which age of Prism · `proto`, `request`, `response` its messages · `header` whom it speaks to · `channel`
 //! one call · `refusal` and `receipt` what an answer is worth · `reason`, `evidence` our packet in its words ·
-//! `api` the calls · `webhook`, `kept`, `event` what comes in and what it means.
+//! `api` the calls · `webhook`, `kept`, `event`, `currency` what comes in and what it
+//! means.
 
 mod api;
 mod channel;
 mod config;
 #[cfg(test)]
 mod conformance;
+mod currency;
 mod event;
 mod evidence;
 mod header;

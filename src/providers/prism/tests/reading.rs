@@ -65,6 +65,14 @@ fn a_record_is_told_in_our_words() {
 }
 
 #[test]
+fn an_amount_is_read_in_every_currency_that_is_used() {
+    for (number, amount) in [(69, "4,599 JPY"), (76, "4.599 KWD"), (30, "4,599 CLP"), (159, "45.99 ZMW")] {
+        let Reading::Events(events) = got(record_but(&[], 1, 2, number)) else { panic!("{number}") };
+        assert_eq!(events[0].snapshot().unwrap().amount.to_string(), amount);
+    }
+}
+
+#[test]
 fn what_a_record_does_not_tell_is_not_made_up() {
     let lacking = [1, 3, 4, 9, 10].map(|n| record_but(&[n], 1, 2, 45));
     let unknown = [(8, 2, 45), (1, 4, 45), (1, 2, 999), (0, 2, 45), (1, 0, 45), (1, 2, 0)];

@@ -14,7 +14,7 @@ use prost::bytes::{Buf, BufMut, Bytes};
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, ConnectError, Request, Response, Status, TimeoutExpired};
 
 use crate::clock::Clock;
@@ -29,6 +29,7 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(20);
 pub struct Channels {
     open: Mutex<BTreeMap<String, Channel>>,
     time_outs: TimeOuts,
+    tls: ClientTlsConfig,
     clock: Clock,
 }
 
@@ -55,9 +56,15 @@ pub enum Failure {
 }
 
 impl Channels {
-    pub fn new(time_outs: TimeOuts, clock: Clock) -> Self {
+    /// `authorities` are whom servers' certificates are traced to, in place of those of this machine.
+    pub fn new(time_outs: TimeOuts, authorities: Option<Certificate>, clock: Clock) -> Self {
         install_crypto();
-        Self { open: Mutex::default(), time_outs, clock }
+        let tls = ClientTlsConfig::new();
+        let tls = match authorities {
+            Some(authorities) => tls.ca_certificate(authorities),
+            None => tls.with_native_roots(),
+        };
+        Self { open: Mutex::default(), time_outs, tls, clock }
     }
 
     /// Calls once. Never fails: what went wrong is in the outcome.
@@ -100,7 +107,7 @@ impl Channels {
         request.set_timeout(deadline);
         let mut client = Grpc::new(channel).max_decoding_message_size(BODY_BYTES_MAX);
         let call = async {
-            client.ready().await.map_err(|e| Failure::NotSent(chain(&e)))?;
+            client.ready().await.map_err(|e| Failure::NotSent(not_connected(&e)))?;
             client.unary(request, PathAndQuery::from_static(path), Raw).await.map_err(|s| failure(&s, log))
         };
         // tonic watches the deadline as well, and not while it waits for a connection.
@@ -135,9 +142,7 @@ impl Channels {
         let (scheme, host) = (endpoint.uri().scheme_str(), endpoint.uri().host());
         let endpoint = match (scheme, host) {
             (Some("http"), Some(_)) => endpoint,
-            (Some("https"), Some(_)) => {
-                endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(words)?
-            }
+            (Some("https"), Some(_)) => endpoint.tls_config(self.tls.clone()).map_err(words)?,
             _ => return Err("an address begins with http:// or https:// and a host".to_owned()),
         };
         // A time-out of the endpoint's own would look like one of the call; a connector's does not.
@@ -182,7 +187,7 @@ fn failure(status: &Status, log: &mut CallLog) -> Failure {
     let mut cause = status.source();
     while let Some(e) = cause {
         if e.is::<ConnectError>() {
-            return Failure::NotSent(chain(e));
+            return Failure::NotSent(not_connected(e));
         }
         if e.is::<TimeoutExpired>() {
             return Failure::Late;
@@ -201,6 +206,20 @@ fn failure(status: &Status, log: &mut CallLog) -> Failure {
 
 fn request_ref(metadata: &MetadataMap) -> Option<String> {
     Some(metadata.get("x-request-id")?.to_str().ok()?.chars().take(128).collect())
+}
+
+/// Why there is no connection, and what to do about a certificate.
+fn not_connected(e: &(dyn Error + 'static)) -> String {
+    let words = chain(e);
+    let todo = if words.contains("UnknownIssuer") {
+        "no authority that is trusted here has signed the server's certificate: name a PEM file with the one that has \
+         as providers.prism.certificate_authorities"
+    } else if words.contains("not valid for name") || words.contains("NotValidForName") {
+        "the server's certificate is for other names: write one of those into `base_url`"
+    } else {
+        return words;
+    };
+    format!("{todo} ({words})")
 }
 
 fn chain(e: &(dyn Error + 'static)) -> String {

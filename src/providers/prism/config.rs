@@ -1,7 +1,12 @@
-//! What an account may say of itself, looked at before anything starts: words that are none, and a connector that
-//! nothing would be known of. Knows the settings alone; what is secret is not seen here.
+//! What is configured, looked at before anything starts: words that are none, a connector that nothing would be
+//! known of, the authorities of private servers. Knows the settings alone; what is secret is not seen here.
 
 use std::collections::BTreeMap;
+
+use anyhow::{Context, ensure};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use tonic::transport::Certificate;
 
 use super::header::{self, Form};
 use super::reason::Spelling;
@@ -45,4 +50,20 @@ fn connector_fault(connector: &str, provider: &ProviderConfig) -> Option<String>
              account provider = \"{connector}\", which is asked itself"
         )
     })
+}
+
+/// The authorities of that PEM file; `None` without one: those of this machine.
+///
+/// # Errors
+/// A file that cannot be read, or holds no certificate.
+pub fn authorities(file: &str) -> anyhow::Result<Option<Certificate>> {
+    if file.is_empty() {
+        return Ok(None);
+    }
+    let setting = || format!("providers.prism.certificate_authorities is `{file}`");
+    let pem = std::fs::read(file).with_context(setting)?;
+    let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|e| anyhow::anyhow!("{e}")).with_context(setting)?;
+    ensure!(!certificates.is_empty(), "{}: it holds no certificate in PEM", setting());
+    Ok(Some(Certificate::from_pem(pem)))
 }

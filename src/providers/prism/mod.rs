@@ -101,7 +101,7 @@ static UNDEFENDED: Capabilities = capabilities(NOT_DEFENDED, false);
 static UNDEFENDED_WITH_GET: Capabilities = capabilities(NOT_DEFENDED, true);
 
 impl Folder for Prism {
-    const SETTINGS: &'static [Setting] = &[Setting::text("get")];
+    const SETTINGS: &'static [Setting] = &[Setting::text("get"), Setting::text("certificate_authorities")];
 
     const NEEDS: &'static [Need] = &[
         Need::plain("connector", "whom Prism speaks to, in its spelling: `adyen`, `stripe` …"),
@@ -149,14 +149,15 @@ impl Folder for Prism {
         config::faults(settings, provider)
     }
 
-    fn start(config: &ProviderConfig, clock: Clock) -> anyhow::Result<Self> {
-        let get = match config.setting("get") {
+    fn start(table: &ProviderConfig, clock: Clock) -> anyhow::Result<Self> {
+        let get = match table.setting("get") {
             "stub" => Get::Stub,
             "real" => Get::Real,
             other => anyhow::bail!("providers.prism.get is `{other}`: expected `stub` or `real`"),
         };
-        let channels = Channels::new(TimeOuts::of(config), clock.clone());
-        let api = Api { channels, base_url: config.base_url.clone(), get };
+        let authorities = config::authorities(table.setting("certificate_authorities"))?;
+        let channels = Channels::new(TimeOuts::of(table), authorities, clock.clone());
+        let api = Api { channels, base_url: table.base_url.clone(), get };
         Ok(Self { api, intake: Intake::new(clock) })
     }
 

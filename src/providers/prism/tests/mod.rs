@@ -8,10 +8,9 @@ mod heading;
 mod packing;
 mod reading;
 mod stub;
+mod tls;
 mod webhooks;
 mod wire;
-
-use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -58,14 +57,20 @@ fn prism(get: &str) -> Prism {
 }
 
 fn started(get: &str, read_timeout_ms: u64) -> Prism {
+    trusting("", get, read_timeout_ms).unwrap()
+}
+
+/// One that traces certificates to the authorities of that file.
+fn trusting(authorities: &str, get: &str, read_timeout_ms: u64) -> anyhow::Result<Prism> {
+    let settings = [("get", get), ("certificate_authorities", authorities)];
     let config = ProviderConfig {
         base_url: "http://127.0.0.1:9".to_owned(),
         connect_timeout_ms: 2_000,
         read_timeout_ms,
         total_timeout_ms: 30_000,
-        settings: BTreeMap::from([("get".to_owned(), get.to_owned())]),
+        settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
     };
-    Prism::start(&config, Clock::frozen_at(now())).unwrap()
+    Prism::start(&config, Clock::frozen_at(now()))
 }
 
 fn document(field: Field, content: &'static [u8]) -> Document {

@@ -13,8 +13,10 @@ use hyper::body::Incoming;
 use hyper::http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
 
 /// What to answer.
 #[derive(Debug, Clone)]
@@ -61,6 +63,11 @@ struct Ends {
 impl Stub {
     /// Answers the first call with the first reply, and so on; the last one stays.
     pub async fn answering(replies: impl IntoIterator<Item = Reply>) -> Self {
+        Self::behind(None, replies).await
+    }
+
+    /// The same behind TLS, where there is a certificate for it.
+    pub async fn behind(tls: Option<TlsAcceptor>, replies: impl IntoIterator<Item = Reply>) -> Self {
         let replies: Arc<[Reply]> = replies.into_iter().collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -71,7 +78,19 @@ impl Stub {
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(attend(socket, replies.clone(), calls.clone(), ends.clone()));
+                let (replies, calls, ends) = (replies.clone(), calls.clone(), ends.clone());
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    match tls {
+                        None => attend(socket, replies, calls, ends).await,
+                        // Where the client will not have it: that is what the test is about.
+                        Some(tls) => {
+                            if let Ok(socket) = tls.accept(socket).await {
+                                attend(socket, replies, calls, ends).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         stub
@@ -96,7 +115,12 @@ impl Stub {
     }
 }
 
-async fn attend(socket: TcpStream, replies: Arc<[Reply]>, calls: Arc<Mutex<Vec<Call>>>, ends: Arc<Ends>) {
+async fn attend(
+    socket: impl AsyncRead + AsyncWrite + Unpin,
+    replies: Arc<[Reply]>,
+    calls: Arc<Mutex<Vec<Call>>>,
+    ends: Arc<Ends>,
+) {
     let service = service_fn(move |request| serve(request, replies.clone(), calls.clone()));
     let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     let mut connection = std::pin::pin!(server.serve_connection(TokioIo::new(socket), service));

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use crate::dispute::Status;
 use crate::evidence::{Field, Packet};
 use crate::providers::ProviderName;
-use crate::providers::conformance::{ApiAnswers, Conformance, Meaning, Preparation, Webhook, Within};
+use crate::providers::conformance::{ApiAnswers, Conformance, JSON, Meaning, Preparation, Webhook, Within};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -44,6 +44,7 @@ pub fn conformance() -> Conformance {
         webhooks: webhooks(),
         records: vec![],
         api: ApiAnswers {
+            carried: JSON,
             dispute_ref: "KT7WQ2MXH4BZ6R82",
             packet,
             before_each: &[],

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::dispute::Status;
 use crate::evidence::{Field, Packet};
 use crate::providers::ProviderName;
-use crate::providers::conformance::{ApiAnswers, Conformance, Meaning, Preparation, Webhook};
+use crate::providers::conformance::{ApiAnswers, Conformance, JSON, Meaning, Preparation, Webhook};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -29,6 +29,7 @@ pub fn conformance() -> Conformance {
         webhooks: webhooks(),
         records: vec![],
         api: ApiAnswers {
+            carried: JSON,
             dispute_ref: "dsp_k4mvq7rzt2hxw9cbn3pd",
             packet,
             before_each: &[],

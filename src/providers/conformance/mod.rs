@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
+use wiremock::ResponseTemplate;
 
 use super::{Account, Credentials, Delivery, Provider, ProviderName, Registry};
 use crate::clock::Clock;
@@ -74,10 +75,24 @@ pub enum Meaning {
     Unrecognised,
 }
 
+/// How an API's answers travel: what stands for that HTTP status with that body.
+pub struct Carried {
+    pub answer: fn(u16, &str) -> ResponseTemplate,
+    /// Whether it says how long one that asks too often is to wait.
+    pub says_how_long: bool,
+}
+
+/// By HTTP, as JSON.
+pub const JSON: Carried = Carried {
+    answer: |status, body| ResponseTemplate::new(status).set_body_raw(body.to_owned(), "application/json"),
+    says_how_long: true,
+};
+
 /// Bodies that the provider's API answers with.
 ///
 /// An empty body stands for 204, which is how some say that they did it.
 pub struct ApiAnswers {
+    pub carried: Carried,
     pub dispute_ref: &'static str,
     pub packet: fn() -> Packet,
     /// Requests that come before every call: for a token.
@@ -95,13 +110,13 @@ pub struct ApiAnswers {
     pub staged: &'static str,
     pub submitted: &'static str,
     pub uploaded: &'static str,
-    /// An error in the provider's own shape. Empty where the API is not one of HTTP and text: what it answers is
-    /// then attacked by the folder's own tests, and here only the line is cut.
+    /// An error in the provider's own shape.
     pub refused: &'static str,
 }
 
 /// A request that is not yet the call itself, and how it is answered.
 pub struct Preparation {
+    /// As calls are logged: `gRPC` is a POST.
     pub method: &'static str,
     /// What its path holds.
     pub path: &'static str,

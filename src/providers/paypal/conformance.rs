@@ -10,7 +10,7 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use crate::dispute::Status;
 use crate::evidence::{Field, Packet};
 use crate::providers::ProviderName;
-use crate::providers::conformance::{ApiAnswers, Conformance, Meaning, Preparation, Webhook};
+use crate::providers::conformance::{ApiAnswers, Conformance, JSON, Meaning, Preparation, Webhook};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -43,6 +43,7 @@ pub fn conformance() -> Conformance {
         webhooks: webhooks(),
         records: records(),
         api: ApiAnswers {
+            carried: JSON,
             dispute_ref: "PP-R-TQX-20260311",
             packet,
             before_each: &[Preparation {

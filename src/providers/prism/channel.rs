@@ -7,15 +7,22 @@ use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use chrono::{DateTime, Utc};
+use http_body_util::BodyExt as _;
 use hyper::http::uri::PathAndQuery;
+use hyper::http::{self, HeaderValue};
 use hyper_util::client::legacy::connect::HttpConnector;
 use prost::bytes::{Buf, BufMut, Bytes};
+use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, ConnectError, Request, Response, Status, TimeoutExpired};
+use tower::ServiceExt;
 
 use crate::clock::Clock;
 use crate::grpc_code;
@@ -105,6 +112,7 @@ impl Channels {
         *request.metadata_mut() = metadata;
         // Tells the server too; the wait below is what is relied on.
         request.set_timeout(deadline);
+        let channel = ServiceExt::<http::Request<Body>>::map_response(channel, legible);
         let mut client = Grpc::new(channel).max_decoding_message_size(BODY_BYTES_MAX);
         let call = async {
             client.ready().await.map_err(|e| Failure::NotSent(not_connected(&e)))?;
@@ -206,6 +214,37 @@ fn failure(status: &Status, log: &mut CallLog) -> Failure {
 
 fn request_ref(metadata: &MetadataMap) -> Option<String> {
     Some(metadata.get("x-request-id")?.to_str().ok()?.chars().take(128).collect())
+}
+
+/// Where a status has its details.
+const DETAILS: &str = "grpc-status-details-bin";
+/// Base64 of what is no message.
+const NO_MESSAGE: HeaderValue = HeaderValue::from_static("/w");
+const ANY_PADDING: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The answer, with details that can be decoded: tonic panics at a header that is not base64.
+fn legible<B: hyper::body::Body<Data = Bytes>>(
+    mut answer: http::Response<B>,
+) -> http::Response<impl hyper::body::Body<Data = Bytes, Error = B::Error>> {
+    decodable(answer.headers_mut());
+    answer.map(|body| {
+        body.map_frame(|mut frame| {
+            if let Some(trailers) = frame.trailers_mut() {
+                decodable(trailers);
+            }
+            frame
+        })
+    })
+}
+
+fn decodable(headers: &mut http::HeaderMap) {
+    let Some(given) = headers.get(DETAILS) else { return };
+    let details = ANY_PADDING.decode(given.as_bytes()).ok();
+    let details = details.and_then(|bytes| HeaderValue::try_from(ANY_PADDING.encode(bytes)).ok());
+    headers.insert(DETAILS, details.unwrap_or(NO_MESSAGE));
 }
 
 /// Why there is no connection, and what to do about a certificate.

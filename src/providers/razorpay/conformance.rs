@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::dispute::Status;
 use crate::evidence::{Field, Packet};
 use crate::providers::ProviderName;
-use crate::providers::conformance::{ApiAnswers, Conformance, Meaning, Webhook};
+use crate::providers::conformance::{ApiAnswers, Conformance, JSON, Meaning, Webhook};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -29,6 +29,7 @@ pub fn conformance() -> Conformance {
         webhooks: webhooks(),
         records: vec![],
         api: ApiAnswers {
+            carried: JSON,
             dispute_ref: "disp_Rk2WnV8sQyTz4B",
             packet,
             before_each: &[],

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use crate::dispute::Status;
 use crate::evidence::{Field, Packet};
 use crate::providers::ProviderName;
-use crate::providers::conformance::{ApiAnswers, Conformance, Meaning, Preparation, URL, Webhook};
+use crate::providers::conformance::{ApiAnswers, Conformance, JSON, Meaning, Preparation, URL, Webhook};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -31,6 +31,7 @@ pub fn conformance() -> Conformance {
         webhooks: webhooks(),
         records: vec![],
         api: ApiAnswers {
+            carried: JSON,
             dispute_ref: "Kq7ZtW3nVbR2xHcY8mPd",
             packet,
             before_each: &[],

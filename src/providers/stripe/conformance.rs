@@ -7,7 +7,7 @@ use super::signature;
 use crate::dispute::Status;
 use crate::evidence::{Field, Packet};
 use crate::providers::ProviderName;
-use crate::providers::conformance::{ApiAnswers, Conformance, Meaning, Webhook};
+use crate::providers::conformance::{ApiAnswers, Conformance, JSON, Meaning, Webhook};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -28,6 +28,7 @@ pub fn conformance() -> Conformance {
         webhooks: webhooks(),
         records: vec![],
         api: ApiAnswers {
+            carried: JSON,
             dispute_ref: "du_1QaMango",
             packet,
             before_each: &[],

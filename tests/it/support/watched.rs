@@ -46,7 +46,8 @@ impl Faults {
     }
 }
 
-/// gRPC is not asked in words: what is sent there is compared with recorded calls, byte by byte.
+/// gRPC is not asked in words: what is sent there stands byte for byte in the fixture of the adapter's own tests, and
+/// the stand-in reads it with field numbers of its own.
 const NOT_IN_WORDS: &str = "prism";
 
 fn found(exchange: &Exchange) -> Vec<String> {

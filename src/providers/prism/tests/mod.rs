@@ -1,5 +1,6 @@
 //! Prism's adapter, attacked. What every provider must stand is in the suite of the folder above.
 
+mod attacks;
 mod calling;
 mod configuring;
 mod connecting;
@@ -7,6 +8,7 @@ mod forms;
 mod heading;
 mod packing;
 mod reading;
+mod recorded;
 mod stub;
 mod tls;
 mod webhooks;

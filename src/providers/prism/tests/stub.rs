@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::http::{HeaderMap, HeaderValue, Request, Response};
+use hyper::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -31,6 +31,8 @@ pub enum Reply {
     NoStatus(Vec<u8>),
     /// A frame that promises more than it holds, and then the status.
     CutShort(Vec<u8>),
+    /// These bytes where a frame should be, and these trailers.
+    Bytes(Vec<u8>, Vec<(&'static str, String)>),
     /// Not gRPC at all.
     Html(u16),
     /// The call is broken off.
@@ -172,6 +174,12 @@ async fn serve(
             frame.pop();
             ("application/grpc", 200, whole(frame, Some(status(0, "", &[]))))
         }
+        Reply::Bytes(frame, trailers) => {
+            let named = trailers.into_iter().map(|(name, value)| {
+                (HeaderName::from_static(name), HeaderValue::try_from(value).expect("a header's value"))
+            });
+            ("application/grpc", 200, whole(frame, Some(named.collect())))
+        }
         Reply::Html(http) => ("text/html", http, whole(b"<html>Welcome to the WiFi</html>".to_vec(), None)),
         Reply::HangUp => return Err(std::io::Error::other("hangs up")),
         Reply::Never => std::future::pending().await,
@@ -182,7 +190,7 @@ async fn serve(
 }
 
 /// Not compressed, length, bytes.
-fn framed(message: &[u8]) -> Vec<u8> {
+pub fn framed(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
     [&[0], &length[..], message].concat()
 }

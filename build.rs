@@ -20,6 +20,11 @@ fn spoken() -> Result<(), Box<dyn Error>> {
         .bytes(".")
         .include_file("prism.rs")
         .compile_fds(files)?;
+    // What the stand-in of Prism tells of itself.
+    let mut compiler = protox::Compiler::new(["proto/prism"])?;
+    compiler.include_imports(true).open_files(["types_service.proto", "ucs_v2_service.proto"])?;
+    let out = Path::new(&std::env::var("OUT_DIR")?).join("prism_services.bin");
+    std::fs::write(out, compiler.encode_file_descriptor_set())?;
     Ok(())
 }
 

@@ -134,6 +134,7 @@ mod tests {
         let config = SandboxConfig { listen, clock: Clock::system(), accounts: accounts.clone(), seed: 1 };
         let sandbox = Sandbox::start(config).await.unwrap();
         let text = introduction(&sandbox, &accounts);
+        assert!(!text.contains('…') && !text.contains("..."), "what is printed can be pasted:\n{text}");
         let line: Value = serde_json::from_str(&addresses(&sandbox, &accounts)).unwrap();
         for account in &accounts {
             let provider = account.provider;

@@ -5,6 +5,7 @@
 mod front;
 mod grpc;
 mod header;
+mod reflection;
 mod stand_in;
 mod wire;
 

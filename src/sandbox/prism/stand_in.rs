@@ -1,8 +1,9 @@
 //! Prism's place among the stand-ins: what its accounts need. What happens to a dispute, and the webhooks that tell
 //! of it, are the connector's.
 
+use axum::Router;
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::accounts::AccountState;
 use super::super::control::DisputeView;
@@ -11,9 +12,10 @@ use super::super::office::Office;
 use super::super::orders::{Change, ExtraWebhook, NewDispute, NewWarning};
 use super::super::outbox::{Draft, Webhook};
 use super::super::reply::{Incoming, Reply};
+use super::super::server::Port;
 use super::super::stand_in::{Facts, Sealed, StandIn};
 use super::super::{ProviderKind, SandboxAccount};
-use super::{Book, front};
+use super::{Book, front, reflection};
 
 impl SandboxAccount {
     /// Of a merchant whose payments Prism passes on to Adyen.
@@ -60,8 +62,22 @@ impl StandIn for Book {
 
     fn sdk_lines(&self, url: &str) -> Vec<(&'static str, String)> {
         let address = url.trim_start_matches("http://");
-        let call = format!("grpcurl -plaintext -proto … {address} types.DisputeService/Defend");
-        vec![("grpcurl", call)]
+        let (example, [first, second]) = (self.example(), ["types", "ucs.v2"]);
+        let fields = json!({
+            "api_key": example.credentials["api_key"],
+            "merchant_account": example.settings["merchant_account"],
+        });
+        let header = json!({ "config": { "Adyen": fields } });
+        let asked = json!({ "dispute_id": "ID", "reason_code": "SupplyDefenseMaterial" });
+        let call = format!(
+            "grpcurl -plaintext -H 'x-connector-config: {header}' -d '{asked}' {address} {first}.DisputeService/Defend"
+        );
+        let look = format!("grpcurl -plaintext {address} describe {second}.DisputeService");
+        vec![("grpcurl", look), ("grpcurl", call)]
+    }
+
+    fn routes(&self, _port: Port) -> Router {
+        reflection::routes()
     }
 
     fn account_ref(&self, spec: &SandboxAccount, ids: &mut Ids) -> String {

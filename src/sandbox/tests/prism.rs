@@ -8,6 +8,11 @@ use prost::Message;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Code, Request, Status};
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tonic_reflection::pb::v1alpha;
 
 use super::start_of_time;
 use crate::clock::Clock;
@@ -178,6 +183,49 @@ async fn only_one_connector_can_do_anything_and_a_get_tells_nothing() {
     }
     let status = call(&sandbox, "/types.DisputeService/Concede", &CONFIG, ask(&id)).await.unwrap_err();
     assert_eq!((status.code(), status.details()), (Code::Unimplemented, &b""[..]));
+    sandbox.shutdown().await;
+}
+
+/// Nobody needs a file of messages to call it.
+#[tokio::test]
+async fn it_tells_its_services_and_their_fields_by_reflection() {
+    let (sandbox, _) = start().await;
+    let channel = tonic::transport::Endpoint::from_shared(sandbox.url(ProviderKind::Prism)).unwrap();
+    let channel = channel.connect().await.unwrap();
+    let ask = async |asked: MessageRequest| {
+        let request = ServerReflectionRequest { host: String::new(), message_request: Some(asked) };
+        let mut client = ServerReflectionClient::new(channel.clone());
+        let asked = futures_util::stream::iter([request]);
+        let mut told = client.server_reflection_info(asked).await.unwrap().into_inner();
+        told.message().await.unwrap().unwrap().message_response.unwrap()
+    };
+    let MessageResponse::ListServicesResponse(all) = ask(MessageRequest::ListServices(String::new())).await
+    else {
+        panic!("no list of services")
+    };
+    let names: Vec<&str> = all.service.iter().map(|service| service.name.as_str()).collect();
+    for (service, request, field) in [
+        ("types.DisputeService", "types.DisputeServiceDefendRequest", "reason_code"),
+        ("ucs.v2.DisputeService", "ucs.v2.DisputeDefendRequest", "transaction_id"),
+    ] {
+        assert!(names.contains(&service), "{names:?}");
+        for symbol in [service, request] {
+            let asked = MessageRequest::FileContainingSymbol(symbol.to_owned());
+            let MessageResponse::FileDescriptorResponse(file) = ask(asked).await else {
+                panic!("nothing is told of {symbol}")
+            };
+            let told = file.file_descriptor_proto.concat();
+            let word = if symbol == request { field } else { "SubmitEvidence" };
+            assert!(holds(&told, word.as_bytes()), "{symbol}");
+        }
+    }
+    let older = v1alpha::server_reflection_request::MessageRequest::ListServices(String::new());
+    let request = v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(older) };
+    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel.clone());
+    let mut told =
+        client.server_reflection_info(futures_util::stream::iter([request])).await.unwrap().into_inner();
+    assert!(told.message().await.unwrap().is_some());
+    drop((client, channel));
     sandbox.shutdown().await;
 }
 

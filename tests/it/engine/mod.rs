@@ -1,5 +1,6 @@
 //! The whole engine against hostile providers: webhooks over HTTP, Postgres, the stand-ins and one moved clock.
 
+mod batches;
 mod behind_prism;
 mod connected;
 mod crashes;

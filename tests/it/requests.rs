@@ -47,9 +47,11 @@ fn a_form_is_read_as_deep_as_it_goes() {
     let good = "evidence[customer_name]=Ada%20L&evidence[enhanced_evidence][visa_compliance][fee_acknowledged]=true\
                 &submit=true";
     assert_eq!(found(update, &headers, good), Vec::<String>::new());
+    let emptied = "evidence[customer_name]=&evidence[receipt]=&evidence[enhanced_evidence]=&submit=true";
+    assert_eq!(found(update, &headers, emptied), Vec::<String>::new());
     for (body, place) in [
         ("evidence[customer_nam]=Ada&submit=true", "body /evidence: "),
-        ("evidence[customer_name]=&submit=true", "body /evidence/customer_name: "),
+        ("evidence[enhanced_evidence]=none&submit=true", "body /evidence/enhanced_evidence: "),
         ("evidence[customer_name][0]=Ada&submit=true", "body /evidence/customer_name: "),
         ("evidence[receipt]=a%20b&submit=true", "body /evidence/receipt: "),
         ("evidence[customer_name]=Ada&submit=yes", "body /submit: "),

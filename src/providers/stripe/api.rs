@@ -10,8 +10,8 @@ use reqwest::{Method, RequestBuilder};
 
 use super::evidence;
 use super::fields::shown;
+use super::held::Held;
 use super::receipt::{Listed, classify, page, record, unreadable, uploaded};
-use super::wire::WireDispute;
 use super::{CAPABILITIES, Stripe};
 use crate::dispute::Source;
 use crate::evidence::Packet;
@@ -114,14 +114,16 @@ impl Stripe {
         }
         let mut logs = Vec::new();
         let mut fields = evidence::form(packet);
-        if packet.fee_acknowledged {
-            let (asked, asking) = self.fee_networks(account, dispute_ref).await;
+        if packet.fee_acknowledged || reach == Reach::Bank {
+            let (held, asking) = self.held(account, dispute_ref).await;
             logs.extend(asking);
-            match asked {
-                Ok(names) => fields.extend(names.into_iter().map(|name| {
-                    (format!("evidence[enhanced_evidence][{name}][fee_acknowledged]"), "true".to_owned())
-                })),
+            let held = match held {
+                Ok(held) => held,
                 Err(answer) => return (answer, logs),
+            };
+            match held.beside(packet, reach) {
+                Ok(more) => fields.extend(more),
+                Err(reason) => return (refused_unsent(reason).0, logs),
             }
         }
         let safety = match reach {
@@ -144,24 +146,18 @@ impl Stripe {
         (record(answer, dispute_ref, Source::Receipt, safety), logs)
     }
 
-    /// Whose compliance fee this dispute asks to acknowledge. The packet does not know the network, and a
-    /// field of the wrong one is refused.
-    async fn fee_networks(
+    /// What Stripe holds of this dispute's evidence already, and asks beside it.
+    async fn held(
         &self,
         account: &Account,
         dispute_ref: &str,
-    ) -> (Result<Vec<&'static str>, Answer<Record>>, Vec<CallLog>) {
+    ) -> (Result<Held, Answer<Record>>, Vec<CallLog>) {
         let (answer, logs) = self.get(account, &format!("/v1/disputes/{dispute_ref}"), &[]).await;
-        let networks = answer.success().and_then(|response| {
-            let dispute = serde_json::from_slice::<WireDispute<'_>>(&response.body);
-            let dispute = dispute.map_err(|_| uncertain(Safety::Repeatable, unreadable(&response)))?;
-            let eligibility =
-                dispute.evidence_details.and_then(|d| d.enhanced_eligibility).unwrap_or_default();
-            let visa = eligibility.visa_compliance.map(|_| "visa_compliance");
-            let mastercard = eligibility.mastercard_compliance.map(|_| "mastercard_compliance");
-            Ok(visa.into_iter().chain(mastercard).collect())
+        let held = answer.success().and_then(|response| {
+            Held::read(&response.body, dispute_ref)
+                .ok_or_else(|| uncertain(Safety::Repeatable, unreadable(&response)))
         });
-        (networks, logs)
+        (held, logs)
     }
 
     pub(super) async fn upload_file(

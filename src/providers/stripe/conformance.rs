@@ -7,7 +7,7 @@ use super::signature;
 use crate::dispute::Status;
 use crate::evidence::{Field, Packet};
 use crate::providers::ProviderName;
-use crate::providers::conformance::{ApiAnswers, Conformance, JSON, Meaning, Webhook};
+use crate::providers::conformance::{ApiAnswers, Conformance, JSON, Meaning, Preparation, Webhook};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -32,7 +32,11 @@ pub fn conformance() -> Conformance {
             dispute_ref: "du_1QaMango",
             packet,
             before_each: &[],
-            before_submission: &[],
+            before_submission: &[Preparation {
+                method: "GET",
+                path: "/v1/disputes/du_1QaMango",
+                answer: fixture!("record"),
+            }],
             before_acceptance: &[],
             within_list: &[],
             fetched: fixture!("record"),

@@ -7,6 +7,7 @@ mod conformance;
 mod event;
 mod evidence;
 mod fields;
+mod held;
 mod reason;
 mod receipt;
 mod signature;

@@ -17,6 +17,7 @@ use crate::providers::{Answer, CallLog, Kept, Page, Record, Uploaded};
 /// Waits where Stripe names none: its libraries begin at half a second; a throttled account needs more.
 const CONFLICT_WAIT: Duration = Duration::from_millis(500);
 const THROTTLED_WAIT: Duration = Duration::from_secs(2);
+const KEY_USED_OTHERWISE: &str = "idempotency_error";
 
 /// What Stripe says of repeating a call that it did not answer with success.
 enum Advice {
@@ -50,6 +51,12 @@ pub fn classify(exchange: Exchange, safety: Safety) -> (Answer<Response>, CallLo
             let code = code.map_or(String::new(), |c| format!(" {c}"));
             let why = format!("HTTP {status}{code}: {reason}");
             (Answer::Retry { after: Some(retry_after.unwrap_or(wait)), why }, exchange.log)
+        }
+        // The key's first call had another body, because more was to be emptied: what became of it is not said.
+        Some((Advice::Nothing, status, _, (Some(code), reason)))
+            if code == KEY_USED_OTHERWISE && safety == Safety::Irreversible =>
+        {
+            (Answer::Unknown { why: format!("HTTP {status} {code}: {reason}") }, exchange.log)
         }
         // What failed on Stripe's side may have taken effect before it did: that is for the protocol's rule.
         Some((Advice::Final, status, _, (code, reason))) if status < 500 || safety == Safety::Repeatable => {

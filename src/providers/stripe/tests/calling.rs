@@ -144,13 +144,76 @@ async fn an_older_pinned_version_is_not_told_what_it_does_not_know() {
     assert_eq!(only_request(&server).await.body, b"submit=false");
 }
 
+/// The body of the call that submits, which follows the one that reads what is held.
+async fn submitted(server: &MockServer) -> String {
+    let requests = server.received_requests().await.unwrap();
+    let methods: Vec<&str> = requests.iter().map(|request| request.method.as_str()).collect();
+    assert_eq!(methods, ["GET", "POST"]);
+    String::from_utf8(requests[1].body.clone()).unwrap()
+}
+
 #[tokio::test]
-async fn submitting_sends_the_whole_packet_again() {
-    let server = answering(ok(&dispute())).await;
+async fn submitting_sends_the_whole_packet_again_and_empties_what_it_lacks() {
+    let mut held = dispute();
+    held["evidence"] = serde_json::json!({
+        "customer_name": "Somebody else", "shipping_tracking_number": null, "shipping_carrier": "Yesterday's",
+        "receipt": "file_0Old", "refund_policy": "file_0Old", "billing_address": "",
+        "enhanced_evidence": {"visa_compelling_evidence_3": {"prior_undisputed_transactions": []}},
+    });
+    let server = answering(ok(&held)).await;
     received(stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await.0);
-    let body = String::from_utf8(only_request(&server).await.body).unwrap();
-    assert!(body.starts_with("evidence[customer_name]=") && body.ends_with("&submit=true"), "{body}");
-    assert!(body.contains("evidence[receipt]=file_1Qa") && !body.contains("intended"), "{body}");
+    assert_eq!(
+        submitted(&server).await,
+        "evidence[customer_name]=Zo%C3%AB%20Fig%20%26%20S%C3%B6hne%2B&evidence[shipping_tracking_number]=1Z%209%3D8\
+         &evidence[receipt]=file_1Qa&evidence[refund_policy]=&evidence[shipping_carrier]=&submit=true"
+    );
+}
+
+#[tokio::test]
+async fn a_fee_that_somebody_acknowledged_by_hand_is_not_paid_unless_the_packet_says_so() {
+    let mut held = dispute();
+    let paid = serde_json::json!({"visa_compliance": {"fee_acknowledged": true}});
+    held["evidence"] = serde_json::json!({"enhanced_evidence": paid});
+    held["evidence_details"]["enhanced_eligibility"] =
+        serde_json::json!({"visa_compliance": {"status": "fee_acknowledged"}});
+    let server = answering(ok(&held)).await;
+    received(stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await.0);
+    let body = submitted(&server).await;
+    assert!(body.ends_with("&evidence[enhanced_evidence]=&submit=true"), "{body}");
+    // With the packet's word it stays, and what stands beside it cannot be emptied alone.
+    held["evidence"]["enhanced_evidence"]["visa_compelling_evidence_3"] =
+        serde_json::json!({"prior_undisputed_transactions": [{"charge": "ch_1"}]});
+    let server = answering(ok(&held)).await;
+    let packet = Packet { fee_acknowledged: true, ..packet() };
+    let (answer, logs) = stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet), "k").await;
+    let Answer::Refused { status: 0, reason, .. } = answer else { panic!("{answer:?}") };
+    assert!(reason.contains("visa_compelling_evidence_3"), "{reason}");
+    assert_eq!(logs.len(), 1, "nothing was sent");
+}
+
+#[tokio::test]
+async fn what_is_held_must_be_seen_before_anything_is_submitted() {
+    for read in [ResponseTemplate::new(503), ok(&serde_json::json!({"id": "du_other", "evidence": {}}))] {
+        let server = MockServer::start().await;
+        Mock::given(method("GET")).respond_with(read).mount(&server).await;
+        Mock::given(method("POST")).respond_with(ok(&dispute())).expect(0).mount(&server).await;
+        let (answer, _) = stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await;
+        assert_eq!(answer.word(), "retry");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_used_for_another_body_leaves_the_submission_unknown() {
+    let server = MockServer::start().await;
+    let error = serde_json::json!({"error": {"type": "idempotency_error", "message": "Keys for idempotent requests..."}});
+    Mock::given(method("GET")).respond_with(ok(&dispute())).mount(&server).await;
+    let told = ResponseTemplate::new(400).set_body_json(&error);
+    Mock::given(method("POST")).respond_with(told).mount(&server).await;
+    let (answer, _) = stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await;
+    assert_eq!(answer.word(), "unknown");
+    let (answer, _) =
+        stripe().stage_evidence(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await;
+    assert_eq!(answer.word(), "refused");
 }
 
 #[tokio::test]

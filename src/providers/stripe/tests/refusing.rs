@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use wiremock::ResponseTemplate;
+use wiremock::matchers::method;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::calling::{answering, dispute, local, ok};
 use super::*;
@@ -19,14 +20,18 @@ fn error(status: u16, body: serde_json::Value) -> ResponseTemplate {
 
 /// The word for a read, a staging and the two irreversible calls, in this order.
 async fn words(template: ResponseTemplate) -> [&'static str; 4] {
-    let server = answering(template).await;
+    let server = answering(template.clone()).await;
     let (stripe, account, packet) = (stripe(), local(&server), Packet::default());
     let id = "du_1QaMango";
+    // What is held is read well before it submits.
+    let reading = MockServer::start().await;
+    Mock::given(method("GET")).respond_with(ok(&dispute())).mount(&reading).await;
+    Mock::given(method("POST")).respond_with(template).mount(&reading).await;
     [
         stripe.fetch(&account, id).await.0.word(),
         stripe.stage_evidence(&account, id.into(), Sending::of(&packet), "k").await.0.word(),
         stripe.accept(&account, id.into(), "k").await.0.word(),
-        stripe.submit(&account, id.into(), Sending::of(&packet), "k").await.0.word(),
+        stripe.submit(&local(&reading), id.into(), Sending::of(&packet), "k").await.0.word(),
     ]
 }
 
@@ -53,7 +58,7 @@ async fn every_failure_has_its_answer() {
         (
             "another key's parameters",
             error(400, serde_json::json!({"type": "idempotency_error"})),
-            ["refused"; 4],
+            ["refused", "refused", "unknown", "unknown"],
         ),
         ("409", error(409, invalid("idempotency_key_in_use")), ["retry"; 4]),
         ("409, final", told(409, "false"), ["refused"; 4]),

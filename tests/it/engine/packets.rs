@@ -68,11 +68,11 @@ async fn a_piece_that_was_taken_before_another_was_not_does_not_go_out_with_the_
 async fn what_stripe_was_given_before_and_the_packet_lacks_is_emptied_as_it_is_submitted() {
     let (stage, id, account, adapter) = open(ProviderKind::Stripe, "product_not_received").await;
     let staged = packet(&[(Field::Summary, "It came."), (Field::ShippingTrackingNumber, "WRONG-1")]);
-    let answer = adapter.stage_evidence(&account, &id, Sending::of(&staged), "k1").await.0;
+    let answer = adapter.stage_evidence(&account, id.as_str().into(), Sending::of(&staged), "k1").await.0;
     assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
     assert_eq!(stage.theirs(&id).record["evidence"]["shipping_tracking_number"], "WRONG-1");
     let today = packet(&[(Field::Summary, "It came on Monday."), (Field::ShippingCarrier, "Parcel")]);
-    let answer = adapter.submit(&account, &id, Sending::of(&today), "k2").await.0;
+    let answer = adapter.submit(&account, id.as_str().into(), Sending::of(&today), "k2").await.0;
     assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
     let record = stage.theirs(&id).record;
     let filled = |name: &str| record["evidence"][name].as_str().map(str::to_owned);

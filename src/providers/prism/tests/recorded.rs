@@ -48,7 +48,7 @@ async fn done(line: &Value, account: &Account) -> Answer<Record> {
     // The stub's answer of nothing is read as a server's whose Get is said to be real.
     let p = prism("real");
     match text(line, "do") {
-        "accept" => p.accept(account, DISPUTE, "act-0001").await.0,
+        "accept" => p.accept(account, DISPUTE.into(), "act-0001").await.0,
         "read" => p.fetch(account, DISPUTE).await.0,
         "defend" => {
             let documents = [
@@ -58,7 +58,9 @@ async fn done(line: &Value, account: &Account) -> Answer<Record> {
             let mut packet = packet(&documents);
             packet.text.insert(Field::ServiceDate, "2026-02-03".to_owned());
             packet.text.insert(Field::ShippingDate, "2026-02-05".to_owned());
-            p.submit(account, DISPUTE, Sending { packet: &packet, documents: &documents }, "act-0001").await.0
+            p.submit(account, DISPUTE.into(), Sending { packet: &packet, documents: &documents }, "act-0001")
+                .await
+                .0
         }
         other => panic!("{other}"),
     }

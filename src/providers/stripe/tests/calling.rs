@@ -185,7 +185,8 @@ async fn a_fee_that_somebody_acknowledged_by_hand_is_not_paid_unless_the_packet_
         serde_json::json!({"prior_undisputed_transactions": [{"charge": "ch_1"}]});
     let server = answering(ok(&held)).await;
     let packet = Packet { fee_acknowledged: true, ..packet() };
-    let (answer, logs) = stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet), "k").await;
+    let (answer, logs) =
+        stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet), "k").await;
     let Answer::Refused { status: 0, reason, .. } = answer else { panic!("{answer:?}") };
     assert!(reason.contains("visa_compelling_evidence_3"), "{reason}");
     assert_eq!(logs.len(), 1, "nothing was sent");
@@ -197,7 +198,8 @@ async fn what_is_held_must_be_seen_before_anything_is_submitted() {
         let server = MockServer::start().await;
         Mock::given(method("GET")).respond_with(read).mount(&server).await;
         Mock::given(method("POST")).respond_with(ok(&dispute())).expect(0).mount(&server).await;
-        let (answer, _) = stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await;
+        let (answer, _) =
+            stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await;
         assert_eq!(answer.word(), "retry");
     }
 }
@@ -209,7 +211,8 @@ async fn a_key_that_was_used_for_another_body_leaves_the_submission_unknown() {
     Mock::given(method("GET")).respond_with(ok(&dispute())).mount(&server).await;
     let told = ResponseTemplate::new(400).set_body_json(&error);
     Mock::given(method("POST")).respond_with(told).mount(&server).await;
-    let (answer, _) = stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await;
+    let (answer, _) =
+        stripe().submit(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await;
     assert_eq!(answer.word(), "unknown");
     let (answer, _) =
         stripe().stage_evidence(&local(&server), "du_1QaMango".into(), Sending::of(&packet()), "k").await;

@@ -114,11 +114,12 @@ fn who_answered(case: &Case, told: Status) -> Response {
 /// find out in time.
 fn hearsay(case: &Case, told: Status, event: &Event, now: DateTime<Utc>) -> Option<Severity> {
     let proved = case.account.capabilities.fetch || event.snapshot().is_none_or(|s| s.deadline_confirmed);
-    let respond_by = case.open()?.cycle.respond_by;
+    let row = case.open()?;
     let answered = case.irreversible().is_some_and(ActionView::may_have_arrived);
+    let ignored = matches!(row.plan.answer, Answer::Ignore { .. });
     // What asks on under a further stage has a window of its own.
-    let over = told == Status::NeedsResponse || now >= respond_by;
-    (!proved).then_some(if answered || over { Severity::Warning } else { Severity::Page })
+    let over = told == Status::NeedsResponse || now >= row.cycle.respond_by;
+    (!proved).then_some(if answered || ignored || over { Severity::Warning } else { Severity::Page })
 }
 
 pub(super) fn end_cycle(case: &mut Case, told: Status, event: &Event, now: DateTime<Utc>, out: &mut Outcome) {

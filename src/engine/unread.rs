@@ -12,7 +12,7 @@ use super::replay::{self, Retold};
 use super::{
     ActionView, Alert, AlertKind, Applied, Case, Effect, HistoryKind, Outcome, Severity, apply, cycles, doubt,
 };
-use crate::dispute::{CycleState, Dispute, Event, Money, RespondBy, Snapshot, Status, transition};
+use crate::dispute::{CycleState, Dispute, Event, RespondBy, Snapshot, Status, transition};
 
 /// The clocks of two machines, and a call on its way, may differ by so much.
 const ON_THE_WAY: TimeDelta = TimeDelta::minutes(2);
@@ -92,17 +92,13 @@ fn no_room(told: &[Event], event: &Event) -> Option<String> {
 
 /// The same in all that a signature covers where it covers anything: the event, what it is about, and the amount.
 fn says_alike(a: &Event, b: &Event) -> bool {
-    fn signed(event: &Event) -> Option<(&str, &str, Option<&str>, Option<&str>, Money)> {
-        let told = event.snapshot()?;
-        Some((
-            &event.name,
-            &told.dispute_ref,
-            told.payment_ref.as_deref(),
-            told.charge_ref.as_deref(),
-            told.amount,
-        ))
-    }
-    signed(a) == signed(b)
+    let about = |told: &Snapshot, other: &Snapshot| {
+        told.dispute_ref == other.dispute_ref
+            && told.payment_ref == other.payment_ref
+            && told.charge_ref == other.charge_ref
+            && told.amount == other.amount
+    };
+    a.name == b.name && a.snapshot().zip(b.snapshot()).is_some_and(|(told, other)| about(told, other))
 }
 
 /// The news took the last place: more of it is kept and not followed, and people hear so once.

@@ -51,8 +51,8 @@ pub struct Circumstances {
     pub packet: Option<Packet>,
 }
 
-/// Takes due actions, none of the accounts in `full`. One that was marked as sent and whose worker never settled it comes back as `unknown`:
-/// nobody heard the answer.
+/// Takes due actions, none of the accounts in `full`. One that was marked as sent and whose worker never settled it
+/// comes back as `unknown`: nobody heard the answer.
 pub async fn claim(
     conn: &mut PgConnection,
     now: DateTime<Utc>,

@@ -48,7 +48,8 @@ pub async fn want(
          order by m, a, r
          -- Moved by the smallest step at least: whoever has it in hand sees that it was asked for since.
          on conflict (merchant_id, account_id, dispute_ref) do update
-         set due_at = least(fetches.due_at - interval '1 microsecond', excluded.due_at)
+         set due_at = least(fetches.due_at - interval '1 microsecond', excluded.due_at),
+             delivery_id = coalesce(fetches.delivery_id, excluded.delivery_id)
          returning account_id, dispute_ref",
     )
     .bind(rows.iter().map(|r| r.0).collect::<Vec<_>>())

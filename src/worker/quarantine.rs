@@ -31,13 +31,15 @@ impl Waiting<'_> {
         let page = account
             .as_ref()
             .is_some_and(|account| all_there_is(shop.world.registry.get(account.provider).capabilities()));
+        let severity = if page { Severity::Page } else { Severity::Warning };
         NewAlert {
             merchant_id: self.merchant_id,
             dispute_id: None,
             cycle_n: None,
             kind: "webhook_not_understood".into(),
-            severity: if page { Severity::Page } else { Severity::Warning },
-            dedupe_key: format!("quarantined:{}:{}", self.account_id, now.format("%Y-%m-%dT%H")),
+            severity,
+            // A warning must not stand in the way of a page.
+            dedupe_key: format!("quarantined:{severity}:{}:{}", self.account_id, now.format("%Y-%m-%dT%H")),
             title: "a webhook was not understood, and whatever it tells is not acted on: \
                     see `respondby deliveries list --state quarantined`"
                 .into(),

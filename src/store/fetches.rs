@@ -41,8 +41,8 @@ pub async fn want(
              from asked
              join room using (m, a)
          )
-         insert into fetches (merchant_id, account_id, dispute_ref, due_at, attempts, delivery_id, of_unknown)
-         select m, a, r, $5, 0, d, of_unknown
+         insert into fetches (merchant_id, account_id, dispute_ref, due_at, attempts, delivery_id, of_unknown, asked_at)
+         select m, a, r, $5, 0, d, of_unknown, $5
          from ranked
          where waits or not of_unknown or n <= free
          order by m, a, r
@@ -73,6 +73,8 @@ pub struct ToRead {
     /// When it comes back unless it is settled; as it was written by the claim. Where it is another by then, the
     /// dispute was asked for since.
     pub due_at: DateTime<Utc>,
+    /// Since when it has been asked for, or when the provider's record was seen last.
+    pub since: DateTime<Utc>,
 }
 
 /// Takes due fetches and pushes them `lease` ahead, so that a crash only delays them.
@@ -90,7 +92,8 @@ pub async fn claim(
              where due_at <= $1 order by due_at limit $3 for update skip locked
          ) due
          where f.merchant_id = due.merchant_id and f.account_id = due.account_id and f.dispute_ref = due.dispute_ref
-         returning f.merchant_id, f.account_id, f.dispute_ref, f.attempts, f.due_at",
+         returning f.merchant_id, f.account_id, f.dispute_ref, f.attempts, f.due_at,
+             f.asked_at as since",
     )
     .bind(now)
     .bind(now + lease)
@@ -107,6 +110,7 @@ pub(super) fn to_read(row: &sqlx::postgres::PgRow) -> sqlx::Result<ToRead> {
         dispute_ref: row.try_get("dispute_ref")?,
         attempts: row.try_get("attempts")?,
         due_at: row.try_get("due_at")?,
+        since: row.try_get("since")?,
     })
 }
 

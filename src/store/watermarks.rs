@@ -212,7 +212,8 @@ pub async fn claim_quiet(
              where check_at <= $1 order by check_at limit $3 for update skip locked
          ) due
          where d.merchant_id = due.merchant_id and d.dispute_id = due.dispute_id
-         returning d.merchant_id, d.account_id, d.dispute_ref, 0 as attempts, d.check_at as due_at",
+         returning d.merchant_id, d.account_id, d.dispute_ref, 0 as attempts, d.check_at as due_at,
+             d.seen_at as since",
     )
     .bind(now)
     .bind(now + lease)

@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 
 use super::quarantine::{self, Waiting};
 use super::read::{self, Looked};
 use super::{Shop, Stepped, is_collision};
-use crate::dispute::{Event, Source};
+use crate::dispute::{DisputeId, Event, Severity, Source, Status};
 use crate::engine::Applied;
 use crate::observe::record;
 use crate::providers::{Account, Answer, Page, Reading, Record};
+use crate::store::alerts::{self, NewAlert};
 use crate::store::fetches::{self, Refusals, Refused, ToRead, WantedFetch};
 use crate::store::watermarks::{self, DueAccount, Listed};
 
@@ -23,6 +25,8 @@ const FETCHES: i64 = 8;
 /// How often the provider may say that there is no such dispute before it is believed. Some name one a little before
 /// they show it, and more than once.
 const REFUSALS: Refusals = Refusals { max: 5, apart: TimeDelta::minutes(10) };
+/// How long a record may be unreadable before people hear of it.
+const UNREAD_MAX: TimeDelta = TimeDelta::hours(24);
 const RETRY_MIN: TimeDelta = TimeDelta::seconds(30);
 const RETRY_MAX: TimeDelta = TimeDelta::hours(1);
 
@@ -272,6 +276,7 @@ async fn read_one(shop: &Shop, to_read: &ToRead, asked: bool) -> anyhow::Result<
         }
         Looked::Refused { why, .. } | Looked::NotUnderstood(why) | Looked::Acknowledged(why) => {
             tracing::warn!(dispute.reference = to_read.dispute_ref, why, "a dispute cannot be read");
+            tell_of_unread(shop, &account, to_read, asked, known, &why).await?;
             again(shop, to_read, asked, now + RETRY_MAX, &why).await
         }
     }
@@ -288,6 +293,48 @@ async fn again(
     match asked {
         true => _ = fetches::settle(&mut conn, read, Some((due_at, why))).await?,
         false => watermarks::check_again(&mut conn, read, Some(due_at)).await?,
+    }
+    Ok(())
+}
+
+/// A record that is refused, or not understood, seldom mends itself: people hear of it, once for the dispute.
+async fn tell_of_unread(
+    shop: &Shop,
+    account: &Account,
+    read: &ToRead,
+    asked: bool,
+    known: Option<(DisputeId, Status)>,
+    why: &str,
+) -> anyhow::Result<()> {
+    let now = shop.clock.now();
+    // What is looked at now and then was seen a while ago although nothing is wrong.
+    let usual = match known {
+        _ if asked => TimeDelta::zero(),
+        Some((_, Status::NeedsResponse)) | None => TimeDelta::hours(6),
+        Some((_, Status::UnderReview)) => TimeDelta::hours(24),
+        Some(_) => TimeDelta::days(7),
+    };
+    if now - read.since < usual + UNREAD_MAX {
+        return Ok(());
+    }
+    let (name, provider) = (&read.dispute_ref, account.provider);
+    let todo = format!(
+        "look the dispute up in {provider}'s dashboard, and answer it there if a response is asked for: what cannot be \
+         read is not answered from here"
+    );
+    let alert = NewAlert {
+        merchant_id: read.merchant_id,
+        dispute_id: known.map(|(dispute_id, _)| dispute_id),
+        cycle_n: None,
+        kind: "record_not_read".into(),
+        severity: Severity::Warning,
+        dedupe_key: format!("record-not-read:{}:{name}", read.account_id),
+        title: format!("{provider}'s record of {name} could not be read for a day"),
+        detail: json!({"account": account.name, "dispute": name, "why": why, "waiting_for": [todo]}),
+    };
+    let mut conn = shop.pool.acquire().await?;
+    if !alerts::raise(&mut conn, &[alert], now).await?.is_empty() {
+        shop.bells.notify.ring();
     }
     Ok(())
 }

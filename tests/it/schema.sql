@@ -356,6 +356,7 @@ create table fetches (
     refusals integer default 0 not null,
     of_unknown boolean default false not null,
     refused_at timestamp with time zone,
+    asked_at timestamp with time zone not null,
     constraint fetches_account_fkey FOREIGN KEY (merchant_id, account_id) REFERENCES accounts(merchant_id, account_id),
     constraint fetches_pkey PRIMARY KEY (merchant_id, account_id, dispute_ref)
 );

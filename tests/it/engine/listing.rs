@@ -327,6 +327,34 @@ async fn what_is_asked_for_while_it_is_being_read_is_read_once_more() {
 }
 
 #[tokio::test]
+async fn a_record_that_cannot_be_read_for_a_day_is_told_once() {
+    let told = async |stage: &Stage| -> Vec<String> {
+        sqlx::query_scalar("select severity from alerts where kind = 'record_not_read'")
+            .fetch_all(&stage.db.pool)
+            .await
+            .unwrap()
+    };
+    // Quiet, or asked for by a webhook.
+    for asked in [false, true] {
+        let mut stage = Stage::new().await;
+        let known = stage.open(dispute(STRIPE, "general", hours(24 * 20))).await;
+        let account = stage.account_of(&known).await;
+        let odd = stage.odd([]).await;
+        stage.advance(hours(24 * 3)).await;
+        odd.loses(&known);
+        if asked {
+            assert_eq!(stage.want_fetches(account, std::slice::from_ref(&known), 10).await, 1);
+        }
+        stage.advance(hours(17)).await;
+        assert!(odd.asked_for(&known) > 1 && told(&stage).await.is_empty(), "asked: {asked}");
+        stage.advance(hours(14)).await;
+        assert_eq!(told(&stage).await, ["warning"], "asked: {asked}");
+        stage.advance(hours(48)).await;
+        assert_eq!(told(&stage).await, ["warning"], "asked: {asked}");
+    }
+}
+
+#[tokio::test]
 async fn disputes_that_nobody_knows_wait_in_bounded_numbers_and_hold_up_no_other() {
     let mut stage = Stage::new().await;
     let known = stage.open(fraud(STRIPE, hours(96))).await;

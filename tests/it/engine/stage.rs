@@ -366,7 +366,7 @@ pub fn fraud(provider: ProviderKind, window: TimeDelta) -> NewDispute {
         ProviderKind::Stripe | ProviderKind::Checkout | ProviderKind::Hyperswitch => "fraudulent",
         ProviderKind::Paypal => "UNAUTHORISED",
         ProviderKind::Square => "NO_KNOWLEDGE",
-        _ => "10.4",
+        ProviderKind::Razorpay | ProviderKind::Adyen | ProviderKind::Prism => "10.4",
     };
     dispute(provider, reason, window)
 }

@@ -88,7 +88,10 @@ fn came_to(line: &Value, answer: &Answer<Record>) {
                     assert_eq!(amount, text(expected, "amount"), "{what}");
                 }
                 Reading::Acknowledged { .. } => assert!(expected["amount"].is_null(), "{what}"),
-                other => panic!("{what}: {other:?}"),
+                Reading::Partly { .. }
+                | Reading::FetchFirst { .. }
+                | Reading::NotOurs { .. }
+                | Reading::Unrecognised { .. } => panic!("{what}: {:?}", record.reading),
             }
         }
         Answer::Retry { .. } | Answer::Unknown { .. } => {}

@@ -1,5 +1,5 @@
-//! The engine behind intake: deliveries that become decisions, wakes that fire with their full record, and what
-//! it costs to hold a million open cycles that want nothing.
+//! The engine behind intake: deliveries that become decisions, and wakes that fire with their full record, among few
+//! open cycles and among millions.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ pub fn rules(then: &str) -> String {
 }
 
 /// The engine without its loops: the bench takes the steps.
-async fn engine(database: &Scratch, then: &str) -> anyhow::Result<Engine> {
+pub async fn engine(database: &Scratch, then: &str) -> anyhow::Result<Engine> {
     let dir = tempfile::tempdir()?;
     std::fs::write(dir.path().join("key"), "5e".repeat(32))?;
     std::fs::write(dir.path().join("secret"), crate::bodies::SECRET)?;
@@ -211,52 +211,6 @@ async fn wake_until(
 
 async fn actions(engine: &Engine) -> anyhow::Result<i64> {
     Ok(sqlx::query_scalar("select count(*) from actions").fetch_one(&engine.shop.pool).await?)
-}
-
-/// Looking when nothing is due: the time it takes, and the rows Postgres reads for it.
-pub async fn measure_idle(cluster: &Cluster, quick: bool, report: &mut Report) -> anyhow::Result<()> {
-    println!("an idle engine at a thousand and at a million open cycles");
-    let database = cluster.scratch("bench_idle").await?;
-    let engine = engine(&database, "accept = { after = \"1h\" }").await?;
-    let (mut rows, mut looks) = (Vec::new(), Vec::new());
-    for open in [1_000, if quick { 100_000 } else { 1_000_000 }] {
-        open_cycles(&database, open, Due::None).await?;
-        empty_looks(&engine, 200).await?;
-        let before = rows_read(&database).await?;
-        let took = empty_looks(&engine, 2_000).await?;
-        rows.push((rows_read(&database).await? - before) as f64 / 2_000.0);
-        looks.push(took * 1e6);
-    }
-    report.at_most(
-        "rows read by an empty round of steps, many open",
-        (rows[1], "rows"),
-        ("few open", rows[0]),
-        1.0,
-    );
-    report.at_most("an empty round of steps, many open", (looks[1], "us"), ("few open", looks[0]), 2.0);
-    engine.stop().await
-}
-
-async fn empty_looks(engine: &Engine, times: u32) -> anyhow::Result<f64> {
-    let backlog = Backlog::default();
-    let began = Instant::now();
-    for _ in 0..times {
-        worker::apply(&engine.shop).await?;
-        worker::wake(&engine.shop, &backlog).await?;
-        worker::act(&engine.shop).await?;
-    }
-    Ok(began.elapsed().as_secs_f64() / f64::from(times))
-}
-
-/// Rows that any statement fetched from tables or indexes of this database so far.
-async fn rows_read(database: &Scratch) -> anyhow::Result<i64> {
-    let mut conn = database.pool.acquire().await?;
-    sqlx::query("select pg_stat_force_next_flush()").execute(&mut *conn).await?;
-    Ok(sqlx::query_scalar(
-        "select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint from pg_stat_user_tables",
-    )
-    .fetch_one(&mut *conn)
-    .await?)
 }
 
 /// Ten thousand due among five million open ones, against among none.

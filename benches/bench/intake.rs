@@ -101,6 +101,7 @@ async fn slow_disk(
     connections: usize,
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    let effort = Effort { window: effort.window / 2, ..effort };
     let (mut r2, mut product) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
         let served = ready_product(database).await?;
@@ -122,8 +123,8 @@ async fn at_a_steady_rate(
     events: &mut Events,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    // A percentile wants requests, not speed: longer windows, and one more round.
-    let effort = Effort { rounds: effort.rounds + 2, window: effort.window * 2, ..effort };
+    // A percentile wants requests, not speed: longer windows, and never one round alone.
+    let effort = Effort { rounds: effort.rounds.max(3), window: effort.window * 2, ..effort };
     let (mut r2, mut product, mut r2_half, mut product_half) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..effort.rounds {

@@ -32,8 +32,8 @@ use cluster::Cluster;
 use report::Report;
 
 /// The measures in their order, by the names that a part is asked for with.
-const MEASURES: [&str; 9] =
-    ["intake", "intake-providers", "apply", "wakes", "idle", "standing", "decisions", "rules", "crowd"];
+const MEASURES: [&str; 8] =
+    ["intake", "intake-providers", "apply", "wakes", "idle-standing", "decisions", "rules", "crowd"];
 
 /// Measures respondby against yardsticks in the same run.
 #[derive(Debug, Parser)]
@@ -135,8 +135,7 @@ async fn one(name: &str, cluster: &Cluster, quick: bool, report: &mut Report) ->
         "intake-providers" => providers::measure(cluster, effort, report).await,
         "apply" => engine::measure_apply(cluster, effort, report).await,
         "wakes" => engine::measure_wakes(cluster, effort, report).await,
-        "idle" => engine::measure_idle(cluster, quick, report).await,
-        "standing" => standing::measure_idle(cluster, quick, report).await,
+        "idle-standing" => standing::measure_idle(cluster, quick, report).await,
         "decisions" => standing::measure_decisions(cluster, effort, report).await,
         "rules" => rules::measure(effort.window, report),
         "crowd" => engine::measure_crowd(cluster, quick, report).await,

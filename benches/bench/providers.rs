@@ -22,8 +22,8 @@ use crate::report::Report;
 use crate::requests::{CERTIFICATE, Requests, Sender};
 use crate::served::Served;
 
-/// How often each provider and Stripe take turns.
-const TURNS: usize = 5;
+/// How often each provider and Stripe take turns, beyond the rounds of other measures.
+const MORE_TURNS: usize = 4;
 /// Of Stripe's rate.
 const AT_LEAST: f64 = 0.85;
 
@@ -57,7 +57,7 @@ pub async fn measure(cluster: &Cluster, effort: Effort, report: &mut Report) -> 
     let others: Vec<ProviderName> =
         ProviderName::ALL.iter().copied().filter(|provider| *provider != ProviderName::Stripe).collect();
     let mut turns: BTreeMap<ProviderName, Turns> = BTreeMap::new();
-    for _ in 0..TURNS {
+    for _ in 0..effort.rounds + MORE_TURNS {
         // Stripe's window stands between those that are held against it.
         for pair in others.chunks(2) {
             let (before, after) = pair.split_at(1);
@@ -153,7 +153,7 @@ impl Stand<'_> {
             sender: sender(provider, &self.certificates),
             connections: 256,
             warm_up_ms: ms(self.effort.warm_up / 4),
-            window_ms: ms(self.effort.window / 4),
+            window_ms: ms(self.effort.window / 6),
             first: self.events.next_million(),
             rate: None,
         };

@@ -1,7 +1,10 @@
 //! The shipped process over time: how soon what a webhook says is decided, and what it costs to stand by with a
-//! thousand and with a million open cycles.
+//! thousand and with a million open cycles that want nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use respondby::app::Engine;
+use respondby::worker::{self, Backlog};
 
 use crate::Effort;
 use crate::cluster::{Cluster, Scratch};
@@ -16,6 +19,9 @@ use crate::served::Served;
 
 /// Everything that is listed, polled or read at the start is over by then.
 const SETTLED_AFTER: Duration = Duration::from_secs(3);
+
+/// Empty rounds of steps.
+const LOOKS: u32 = 2_000;
 
 /// From the receipt of a webhook to the commit of what was decided about it, at 500 a second.
 pub async fn measure_decisions(cluster: &Cluster, effort: Effort, report: &mut Report) -> anyhow::Result<()> {
@@ -64,14 +70,22 @@ async fn slowest_hundredth_ms(database: &Scratch) -> anyhow::Result<f64> {
     Ok(p99.unwrap_or(f64::INFINITY) * 1000.0)
 }
 
+/// What it takes to have nothing to do: to look and find nothing, and to stand by. Each population is laid down once.
 pub async fn measure_idle(cluster: &Cluster, quick: bool, report: &mut Report) -> anyhow::Result<()> {
-    println!("the process standing by at a thousand and at many open cycles");
-    let database = cluster.scratch("bench_standing").await?;
-    engine::publish(&database).await?;
+    let many = if quick { 100_000 } else { 1_000_000 };
+    println!("idle at a thousand and at {many} open cycles");
+    let database = cluster.scratch("bench_idle").await?;
     let window = Duration::from_secs(if quick { 5 } else { 60 });
-    let (mut cpu, mut memory) = (Vec::new(), 0.0);
-    for open in [1_000, if quick { 100_000 } else { 1_000_000 }] {
+    let (mut rows, mut looks, mut cpu, mut memory) = (Vec::new(), Vec::new(), Vec::new(), 0.0);
+    for open in [1_000, many] {
+        let engine = engine::engine(&database, "accept = { after = \"1h\" }").await?;
         open_cycles(&database, open, Due::None).await?;
+        empty_looks(&engine, 200).await?;
+        let before = rows_read(&database).await?;
+        looks.push(empty_looks(&engine, LOOKS).await? * 1e6);
+        rows.push((rows_read(&database).await? - before) as f64 / f64::from(LOOKS));
+        engine.stop().await?;
+
         let served = Served::product(&database, &["intake", "worker"]).await?;
         tokio::time::sleep(SETTLED_AFTER).await;
         let spent =
@@ -82,7 +96,32 @@ pub async fn measure_idle(cluster: &Cluster, quick: bool, report: &mut Report) -
         memory = resident_mib(served.pid)?.1;
         served.stop().await?;
     }
+    let name = "rows read by an empty round of steps, many open";
+    report.at_most(name, (rows[1], "rows"), ("few open", rows[0]), 1.0);
+    report.at_most("an empty round of steps, many open", (looks[1], "us"), ("few open", looks[0]), 2.0);
     report.at_most("processor while idle, many open", (cpu[1], "ms/s"), ("few open", cpu[0]), 1.2);
     report.at_most("memory with many open cycles", (memory, "MiB"), ("promised", 64.0), 1.0);
     Ok(())
+}
+
+async fn empty_looks(engine: &Engine, times: u32) -> anyhow::Result<f64> {
+    let backlog = Backlog::default();
+    let began = Instant::now();
+    for _ in 0..times {
+        worker::apply(&engine.shop).await?;
+        worker::wake(&engine.shop, &backlog).await?;
+        worker::act(&engine.shop).await?;
+    }
+    Ok(began.elapsed().as_secs_f64() / f64::from(times))
+}
+
+/// Rows that any statement fetched from tables or indexes of this database so far.
+async fn rows_read(database: &Scratch) -> anyhow::Result<i64> {
+    let mut conn = database.pool.acquire().await?;
+    sqlx::query("select pg_stat_force_next_flush()").execute(&mut *conn).await?;
+    Ok(sqlx::query_scalar(
+        "select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint from pg_stat_user_tables",
+    )
+    .fetch_one(&mut *conn)
+    .await?)
 }

@@ -1,10 +1,10 @@
 //! Hyperswitch Prism, which passes calls on to a connector by gRPC and keeps nothing. Its answers are never outcomes;
 //! those are told by the connector's own webhooks. This file is the table of contents.
 //!
-//! `config` what an account may say · `service` which age of Prism · `proto`, `request`, `response` its messages · `header` whom it speaks to · `channel`
-//! one call · `refusal` and `receipt` what an answer is worth · `reason`, `evidence` our packet in its words ·
-//! `api` the calls · `webhook`, `kept`, `event`, `currency` what comes in and what it
-//! means.
+//! `config` what an account may say · `service` which age of Prism · `proto`, `request`, `response` its messages ·
+//! `header` whom it speaks to · `channel` one call · `refusal` and `receipt` what an answer is worth · `reason`,
+//! `evidence` our packet in its words · `api` the calls · `webhook`, `kept`, `event`, `currency` what comes in and what
+//! it means.
 
 mod api;
 mod channel;

@@ -84,7 +84,7 @@ async fn a_frame_that_lies_is_no_answer() {
         (endless, "4 GiB, it says"),
         (huge, "more than is read"),
         ([yes.clone(), yes.clone()].concat(), "the same twice"),
-        ([yes.clone(), b"\0\0".to_vec()].concat(), "the beginning of another"),
+        ([yes.clone(), framed(&status(7))].concat(), "a yes, and then a no"),
     ] {
         is_unknown(Reply::Bytes(frame, well.clone()), what).await;
     }

@@ -12,10 +12,12 @@ use super::proto::types::{DisputeStage, DisputeStatus, EventServiceHandleRespons
 use super::receipt::{acknowledged, shown, status_word};
 use super::response::{Record, record, told};
 use super::service::{Service, Verb};
-use crate::dispute::{Category, Event, Money, News, Reason, RespondBy, Snapshot, Source, Stage, Status};
+use crate::dispute::{
+    Category, Currency, Event, Money, News, Reason, RespondBy, Snapshot, Source, Stage, Status,
+};
 use crate::providers::http::is_plain_ref;
 use crate::providers::shared::plausible;
-use crate::providers::{Kept, Reading};
+use crate::providers::{Kept, Reading, adyen, checkout, stripe};
 
 /// Where a Get is known to tell the truth, it is asked for what a webhook's answer lacks.
 pub fn read(kept: &Kept<'_>, get: Get) -> Reading {
@@ -93,6 +95,11 @@ fn news(record: Record, source: Source, as_of: DateTime<Utc>, name: &str) -> Res
     let dispute_ref = dispute_ref.ok_or("the record has no id of a dispute")?;
     let (minor, number) = record.amount.ok_or("the record has no amount")?;
     let currency = currency(number).ok_or_else(|| format!("currency {number} is none that is known here"))?;
+    if !counted_alike(currency) {
+        return Err(format!(
+            "the amount is {minor} {currency}, which connectors count in different units: look at the connector for it"
+        ));
+    }
     let opened_at = record.opened_s.map(instant).transpose()?.ok_or("the record does not say since when")?;
     let provider_reason = record.reason.clone().unwrap_or_default();
     let respond_by = record.due_s.map(instant).transpose()?.map_or(RespondBy::Unstated, RespondBy::At);
@@ -148,6 +155,15 @@ fn stage(number: i32) -> Result<Stage, String> {
             Err(format!("the record has stage {number}, which says nothing"))
         }
     }
+}
+
+/// Whether every connector counts a currency as ISO 4217 does. Prism hands a connector's number on as it is told, and
+/// an answer does not say whose it is.
+fn counted_alike(currency: Currency) -> bool {
+    const PROBE: i64 = 12_300;
+    [adyen::units::iso_minor, stripe::units::iso_minor, checkout::units::iso_minor]
+        .iter()
+        .all(|iso_minor| iso_minor(PROBE, currency) == Ok(PROBE))
 }
 
 fn instant(seconds: i64) -> Result<DateTime<Utc>, String> {

@@ -36,6 +36,12 @@ fn typed(value: Value, schema: &Value, root: &Value) -> Value {
     if let Some(definition) = schema["$ref"].as_str().and_then(|r| root.pointer(r.strip_prefix('#')?)) {
         return typed(value, definition, root);
     }
+    // Of several, the one that is of the same kind.
+    if let Some(branches) = schema["anyOf"].as_array() {
+        let kind = if value.is_object() { "object" } else { "string" };
+        let branch = branches.iter().find(|branch| branch["type"] == kind);
+        return branch.map_or_else(|| value.clone(), |branch| typed(value.clone(), branch, root));
+    }
     match (schema["type"].as_str(), value) {
         (Some("integer"), Value::String(text)) => match text.parse::<i64>() {
             Ok(number) if number.to_string() == text => number.into(),

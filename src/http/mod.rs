@@ -8,6 +8,7 @@ mod body;
 mod health;
 mod intake;
 mod server;
+mod taking;
 mod webhook;
 
 pub use api::Api;

@@ -11,6 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use super::taking::Taking;
 use crate::accept;
 use crate::config::HttpConfig;
 
@@ -19,7 +20,8 @@ use crate::config::HttpConfig;
 pub async fn serve(listener: TcpListener, router: Router, config: &HttpConfig, stop: CancellationToken) {
     let http = protocol(config);
     let bounds = (config.connections_max, Duration::from_millis(config.shutdown_grace_ms));
-    let talk = |stream| converse(http.clone(), stream, router.clone(), stop.clone());
+    let within = Duration::from_millis(config.request_timeout_ms);
+    let talk = |stream| converse(http.clone(), Taking::new(stream, within), router.clone(), stop.clone());
     accept::connections(listener, "http", bounds, &stop, talk).await;
 }
 
@@ -32,7 +34,7 @@ fn protocol(config: &HttpConfig) -> http1::Builder {
     http
 }
 
-async fn converse(http: http1::Builder, stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn converse(http: http1::Builder, stream: Taking<TcpStream>, router: Router, stop: CancellationToken) {
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
     let ended = tokio::select! {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use respondby::http::{Probes, RoleLag, router};
 use respondby::observe::Metrics;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::proxy::Proxy;
@@ -59,6 +59,28 @@ async fn connections_beyond_the_limit_wait_their_turn() {
     assert!(early.is_err(), "nobody serves the second while the first is connected: {early:?}");
     drop(first);
     assert_eq!(timeout(SOON, second.answer()).await.unwrap().expect("its turn").status, 200);
+}
+
+#[tokio::test]
+async fn who_takes_no_answers_is_cut_off_and_keeps_nobody_out() {
+    let s = Surface::start_with(|odd| {
+        odd.config.http.connections_max = 1;
+        odd.config.http.request_timeout_ms = 200;
+    })
+    .await;
+    let greedy = TcpSocket::new_v4().unwrap();
+    greedy.set_recv_buffer_size(4 << 10).unwrap();
+    let mut greedy = greedy.connect(s.addr).await.unwrap();
+    let asking = tokio::spawn(async move {
+        // More answers than the kernel keeps for both of us.
+        let many = get("/nowhere").repeat(1_000);
+        while greedy.write_all(&many).await.is_ok() {}
+        greedy
+    });
+    let mut next = Client::connect(s.addr).await;
+    let answered = timeout(SOON, next.send(&s.webhook("evt_1"))).await.expect("its turn comes");
+    assert_eq!(answered.status, 200);
+    drop(timeout(SOON, asking).await.expect("it was cut off").unwrap());
 }
 
 #[tokio::test]

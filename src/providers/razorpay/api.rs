@@ -9,6 +9,7 @@ use reqwest::multipart::Form;
 use reqwest::{Method, RequestBuilder};
 
 use super::contest::{Action, Contest};
+use super::held::Held;
 use super::{capability, event, refusal, wire};
 use crate::dispute::FileLimits;
 use crate::evidence::Packet;
@@ -54,22 +55,49 @@ impl Api {
         (Asked::to_change(dispute_ref, Safety::Irreversible, event::events).record(answer), log)
     }
 
-    pub async fn contest(
-        &self,
-        account: &Account,
-        dispute_ref: &str,
-        packet: &Packet,
-        action: Action,
-    ) -> Called<Record> {
+    pub async fn draft(&self, account: &Account, dispute_ref: &str, packet: &Packet) -> Called<Record> {
         if !http::is_plain_ref(dispute_ref) {
             return http::bad_ref(dispute_ref);
         }
-        let path = format!("/v1/disputes/{dispute_ref}/contest");
-        let body = |request: RequestBuilder| request.json(&Contest::new(packet, action));
-        let safety = match action {
-            Action::Draft => Safety::Repeatable,
-            Action::Submit => Safety::Irreversible,
+        let contest = Contest::new(packet, Action::Draft);
+        self.contest(account, dispute_ref, &contest, Safety::Repeatable).await
+    }
+
+    /// What is held already is looked at first: all of it goes to the bank.
+    pub async fn submit(&self, account: &Account, dispute_ref: &str, packet: &Packet) -> Called<Record> {
+        if !http::is_plain_ref(dispute_ref) {
+            return http::bad_ref(dispute_ref);
+        }
+        let path = format!("/v1/disputes/{dispute_ref}");
+        let (answer, mut logs) = self.call(account, Method::GET, &path, Safety::Repeatable, |r| r).await;
+        let response = match answer.success() {
+            Ok(response) => response,
+            Err(other) => return (other, logs),
         };
+        let Some(held) = Held::read(&response.body, dispute_ref) else {
+            let why = format!("answered HTTP {} without the record of {dispute_ref}", response.status);
+            return (http::uncertain(Safety::Repeatable, why), logs);
+        };
+        let mut contest = Contest::new(packet, Action::Submit);
+        contest.amount = contest.amount.or(held.whole());
+        if let Some(reason) = held.beside(&contest) {
+            return (http::refused_unsent(reason).0, logs);
+        }
+        let submitted = self.contest(account, dispute_ref, &contest, Safety::Irreversible);
+        let (answer, log) = submitted.await;
+        logs.extend(log);
+        (answer, logs)
+    }
+
+    async fn contest(
+        &self,
+        account: &Account,
+        dispute_ref: &str,
+        contest: &Contest<'_>,
+        safety: Safety,
+    ) -> Called<Record> {
+        let path = format!("/v1/disputes/{dispute_ref}/contest");
+        let body = |request: RequestBuilder| request.json(contest);
         let (answer, log) = self.call(account, Method::PATCH, &path, safety, body).await;
         (Asked::to_change(dispute_ref, safety, event::events).record(answer), log)
     }

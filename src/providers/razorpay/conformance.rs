@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::dispute::Status;
 use crate::evidence::{Field, Packet};
 use crate::providers::ProviderName;
-use crate::providers::conformance::{ApiAnswers, Conformance, JSON, Meaning, Webhook};
+use crate::providers::conformance::{ApiAnswers, Conformance, JSON, Meaning, Preparation, Webhook};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -33,7 +33,11 @@ pub fn conformance() -> Conformance {
             dispute_ref: "disp_Rk2WnV8sQyTz4B",
             packet,
             before_each: &[],
-            before_submission: &[],
+            before_submission: &[Preparation {
+                method: "GET",
+                path: "/v1/disputes/disp_Rk2WnV8sQyTz4B",
+                answer: fixture!("record"),
+            }],
             before_acceptance: &[],
             within_list: &[],
             fetched: fixture!("record"),

@@ -43,7 +43,7 @@ pub struct Contest<'a> {
     action: Action,
     /// Minor units; the whole amount when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<i64>,
+    pub(super) amount: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<String>,
     #[serde(flatten)]

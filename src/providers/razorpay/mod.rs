@@ -9,6 +9,7 @@ mod capability;
 mod conformance;
 mod contest;
 mod event;
+mod held;
 mod list;
 mod reason;
 mod refusal;
@@ -20,7 +21,6 @@ mod wire;
 use super::*;
 use crate::providers::http::{Http, TimeOuts};
 use api::Api;
-use contest::Action;
 
 pub struct Razorpay {
     api: Api,
@@ -105,7 +105,7 @@ impl Provider for Razorpay {
         sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.contest(account, target.dispute_ref, sending.packet, Action::Draft))
+        Box::pin(self.api.draft(account, target.dispute_ref, sending.packet))
     }
 
     fn submit<'a>(
@@ -115,7 +115,7 @@ impl Provider for Razorpay {
         sending: Sending<'a>,
         _key: &'a str,
     ) -> Call<'a, Record> {
-        Box::pin(self.api.contest(account, target.dispute_ref, sending.packet, Action::Submit))
+        Box::pin(self.api.submit(account, target.dispute_ref, sending.packet))
     }
 
     fn upload<'a>(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use respondby::dispute::Money;
 use respondby::evidence::{Field, Packet, Sending};
 use respondby::providers::{Account, Answer, Provider};
 use respondby::sandbox::{ApiFault, Operation, ProviderKind, Trouble, Turns};
@@ -62,6 +63,40 @@ async fn a_piece_that_was_taken_before_another_was_not_does_not_go_out_with_the_
     let answer = adapter.submit(&account, id.as_str().into(), Sending::of(&second), "k").await.0;
     assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
     assert_eq!((held(), stage.theirs(&id).open), (1, false));
+}
+
+#[tokio::test]
+async fn a_document_that_was_drafted_and_is_not_in_the_packet_keeps_it_from_going_out() {
+    let (stage, id, account, adapter) = open(ProviderKind::Razorpay, "goods_or_services_not_received").await;
+    let mut papers = Vec::new();
+    for name in ["a.png", "b.png"] {
+        let content = bytes::Bytes::from_static(b"\x89PNG a paper");
+        let Answer::Receipt(uploaded) = adapter.upload(&account, name, "image/png", content, "k").await.0
+        else {
+            panic!("{name}")
+        };
+        papers.push(uploaded.provider_file_ref);
+    }
+    let papered = |field: Field, paper: &String| Packet {
+        files: [(field, vec![paper.clone()])].into(),
+        ..packet(&[(Field::Summary, "It came.")])
+    };
+    let mut drafted = papered(Field::ShippingDocumentation, &papers[0]);
+    drafted.amount = Some(Money::new(100, "INR".parse().unwrap()));
+    let answer = adapter.stage_evidence(&account, id.as_str().into(), Sending::of(&drafted), "k").await.0;
+    assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
+    let today = papered(Field::Receipt, &papers[1]);
+    let answer = adapter.submit(&account, id.as_str().into(), Sending::of(&today), "k").await.0;
+    let Answer::Refused { status: 0, reason, .. } = answer else { panic!("{answer:?}") };
+    assert!(reason.contains("`shipping_proof`") && !reason.contains("summary"), "{reason}");
+    assert!(stage.theirs(&id).open, "nothing went out");
+    // The same place is filled anew, and a part that was contested yesterday is none today.
+    let whole = papered(Field::ShippingDocumentation, &papers[1]);
+    let answer = adapter.submit(&account, id.as_str().into(), Sending::of(&whole), "k").await.0;
+    assert!(matches!(answer, Answer::Receipt(_)), "{answer:?}");
+    let record = stage.theirs(&id).record;
+    assert_eq!(record["evidence"]["shipping_proof"], serde_json::json!([papers[1]]));
+    assert_eq!(record["evidence"]["amount"], record["amount"]);
 }
 
 #[tokio::test]

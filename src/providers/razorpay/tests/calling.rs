@@ -116,6 +116,7 @@ async fn staging_drafts_and_submitting_submits_the_same_evidence() {
         [(false, "draft", fixture!("record_drafted")), (true, "submit", fixture!("record_submitted"))]
     {
         let server = MockServer::start().await;
+        Mock::given(method("GET")).respond_with(ok(fixture!("record"))).mount(&server).await;
         Mock::given(method("PATCH"))
             .and(path(format!("/v1/disputes/{DISPUTE}/contest")))
             .and(header("authorization", BASIC))

@@ -13,7 +13,7 @@ use crate::cli::Globals;
 use crate::cli::desk::{Which, dispute_at, now, with_database};
 use crate::cli::show::{at, at_second, left, plain};
 use crate::cli::story;
-use crate::dispute::{Dispute, MerchantId};
+use crate::dispute::{Dispute, MerchantId, Status};
 use crate::engine::Inputs;
 use crate::rules::Ruleset;
 use crate::store::alerts::{self, AlertRow};
@@ -138,7 +138,11 @@ impl Dossier {
             (!d.live, "test mode"),
             (d.refunded, "refunded already"),
             (d.fee_required, "a fee is charged for a response"),
-            (d.evidence_staged, "evidence is with the provider, not sent"),
+            // A record keeps saying that evidence is there after it was sent.
+            (
+                d.evidence_staged && d.status == Status::NeedsResponse,
+                "evidence is with the provider, not sent",
+            ),
         ];
         let marks: Vec<&str> = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
         let mut lines = vec![

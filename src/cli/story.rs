@@ -94,6 +94,7 @@ fn done(action: &str) -> &str {
     match action {
         "upload" => "a file is uploaded to the provider",
         "stage_evidence" => "the evidence is with the provider, not sent",
+        "keep_manual" => "the provider leaves submitting to us",
         "pull_facts" => "the shop was asked for facts",
         other => other,
     }

@@ -59,6 +59,9 @@ pub struct Capabilities {
     pub list: bool,
     /// Irreversible calls carry a key under which the provider answers a repeat with the first answer.
     pub idempotency_key: bool,
+    /// Unless it is told otherwise for a dispute, the provider may answer it with what it has gathered itself. A draft
+    /// without evidence tells it.
+    pub submits_by_itself: bool,
     /// Each stage of one payment's dispute is a dispute of its own at the provider, with an id of its own.
     pub own_id_per_stage: bool,
     /// The webhook's signature covers the deadline.

@@ -19,6 +19,8 @@ words!(
         Submit = "submit",
         StageEvidence = "stage_evidence",
         Upload = "upload",
+        /// The provider is told to leave submitting to us, where it may otherwise answer by itself.
+        KeepManual = "keep_manual",
         Fetch = "fetch",
         PullFacts = "pull_facts",
     }
@@ -29,9 +31,11 @@ impl ActionKind {
     pub const fn irreversible(self) -> bool {
         match self {
             ActionKind::Accept | ActionKind::Submit => true,
-            ActionKind::StageEvidence | ActionKind::Upload | ActionKind::Fetch | ActionKind::PullFacts => {
-                false
-            }
+            ActionKind::StageEvidence
+            | ActionKind::Upload
+            | ActionKind::KeepManual
+            | ActionKind::Fetch
+            | ActionKind::PullFacts => false,
         }
     }
 }

@@ -72,6 +72,7 @@ pub(super) fn obstacles(
         ActionKind::Accept
         | ActionKind::StageEvidence
         | ActionKind::Upload
+        | ActionKind::KeepManual
         | ActionKind::Fetch
         | ActionKind::PullFacts => {}
     }
@@ -130,6 +131,7 @@ fn stage_allows(case: &Case, dispute: &Dispute, kind: ActionKind, found: &mut Ve
         | ActionKind::Submit
         | ActionKind::StageEvidence
         | ActionKind::Upload
+        | ActionKind::KeepManual
         | ActionKind::Fetch
         | ActionKind::PullFacts => {}
     }

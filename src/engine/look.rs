@@ -307,9 +307,23 @@ fn prepare(
         Answer::Accept | Answer::Hold { .. } | Answer::Ignore { .. } => false,
     };
     let muted = case.merchant.killed || (plan.shadow && !seen.decided.ordered);
-    if !speaks || muted || case.irreversible().is_some() {
+    if muted || acting || case.irreversible().is_some() {
         return;
     }
+    let stages = speaks && puts_evidence(case, row, seen, plan, &mut want);
+    if !stages && may_be_answered_for(case, row) {
+        want(ActionKind::KeepManual, String::new(), None);
+    }
+}
+
+/// Uploads and stages what the answer sends later. Whether evidence is staged now.
+fn puts_evidence(
+    case: &Case,
+    row: &CycleRow,
+    seen: &Look,
+    plan: &mut Plan,
+    want: &mut impl FnMut(ActionKind, String, Option<Packet>),
+) -> bool {
     for file in &case.pending_uploads {
         let subject = file.file_id.to_string();
         // An order takes back whatever was not sent, the files it needs among it.
@@ -327,11 +341,28 @@ fn prepare(
     let faults =
         (case.account.lint)(&seen.packet, false).into_iter().chain(files::faults(case, &seen.packet));
     let clean = !seen.packet.is_empty() && !leaks && faults.count() == 0;
-    if drafts && fresh && clean && !busy && !acting && case.pending_uploads.is_empty() {
+    let stages = drafts && fresh && clean && !busy && case.pending_uploads.is_empty();
+    if stages {
         want(ActionKind::StageEvidence, String::new(), Some(seen.packet.clone()));
         plan.staged_digest = Some(digest);
         plan.staging_for = Some(seen.answer.clone());
     }
+    stages
+}
+
+/// Whether the provider may answer for us, and nothing that we sent or are about to send has told it not to. Asked
+/// once in a cycle: what it refuses is not asked again, and the history says so.
+fn may_be_answered_for(case: &Case, row: &CycleRow) -> bool {
+    let can = case.account.capabilities;
+    let told = |kind: ActionKind| {
+        case.action(kind, "").is_some_and(|a| match a.state {
+            ActionState::Wanted | ActionState::Sent | ActionState::Unknown | ActionState::Done => true,
+            ActionState::Refused => kind == ActionKind::KeepManual,
+            ActionState::Cancelled => false,
+        })
+    };
+    let drafts = can.at(row.cycle.stage).is_some_and(|can| can.draft);
+    can.submits_by_itself && drafts && !told(ActionKind::StageEvidence) && !told(ActionKind::KeepManual)
 }
 
 fn act(case: &Case, row: &CycleRow, seen: &Look, now: DateTime<Utc>, out: &mut Outcome) {

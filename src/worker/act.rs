@@ -108,7 +108,7 @@ impl Task<'_> {
         let standing = match self.action.kind {
             ActionKind::Accept | ActionKind::Submit if !fetch => self.send_unread(&mut logs).await?,
             ActionKind::Accept | ActionKind::Submit => self.irreversible(&mut logs).await?,
-            ActionKind::StageEvidence => self.stage(&mut logs).await?,
+            ActionKind::StageEvidence | ActionKind::KeepManual => self.stage(&mut logs).await?,
             ActionKind::Upload => self.upload(&mut logs).await?,
             ActionKind::PullFacts => self.pull_facts(&mut logs).await?,
             ActionKind::Fetch if !fetch => Standing::Refused { why: "this provider cannot be read".into() },
@@ -192,7 +192,10 @@ impl Task<'_> {
             match self.action.kind {
                 ActionKind::Accept => provider.accept(account, target, &key).await,
                 ActionKind::Submit => provider.submit(account, target, sending, &key).await,
-                ActionKind::StageEvidence => provider.stage_evidence(account, target, sending, &key).await,
+                // A draft of nothing tells the provider who submits.
+                ActionKind::StageEvidence | ActionKind::KeepManual => {
+                    provider.stage_evidence(account, target, sending, &key).await
+                }
                 ActionKind::Fetch | ActionKind::Upload | ActionKind::PullFacts => {
                     provider.fetch(account, target.dispute_ref).await
                 }
@@ -286,6 +289,7 @@ impl Task<'_> {
                 | ActionKind::Submit
                 | ActionKind::StageEvidence
                 | ActionKind::Upload
+                | ActionKind::KeepManual
                 | ActionKind::Fetch => Cause::ActionMoved,
             };
             let key = CaseKey::Id { merchant_id: action.merchant_id, dispute_id: action.dispute_id };

@@ -58,7 +58,7 @@ create table actions (
     constraint actions_done_when CHECK (((state = 'done'::text) = (done_at IS NOT NULL))),
     constraint actions_due_when CHECK (((state = ANY (ARRAY['wanted'::text, 'sent'::text, 'unknown'::text])) = (due_at IS NOT NULL))),
     constraint actions_irreversible_kinds CHECK ((irreversible = (kind = ANY (ARRAY['accept'::text, 'submit'::text])))),
-    constraint actions_kind_known CHECK ((kind = ANY (ARRAY['accept'::text, 'submit'::text, 'stage_evidence'::text, 'upload'::text, 'fetch'::text, 'pull_facts'::text]))),
+    constraint actions_kind_known CHECK ((kind = ANY (ARRAY['accept'::text, 'submit'::text, 'stage_evidence'::text, 'upload'::text, 'keep_manual'::text, 'fetch'::text, 'pull_facts'::text]))),
     constraint actions_one_intent UNIQUE (merchant_id, dispute_id, cycle_n, kind, subject),
     constraint actions_pkey PRIMARY KEY (merchant_id, action_id),
     constraint actions_sent_when CHECK (((state <> ALL (ARRAY['sent'::text, 'unknown'::text])) OR (NOT irreversible) OR (sent_at IS NOT NULL))),

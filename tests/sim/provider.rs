@@ -29,6 +29,7 @@ const fn capabilities(stages: &'static [StageCapability], keyed: bool) -> Capabi
         fetch,
         list,
         idempotency_key: keyed,
+        submits_by_itself: false,
         own_id_per_stage,
         deadline_signed: keyed,
         documents_min: 0,
@@ -268,7 +269,7 @@ impl Provider {
             ActionKind::Accept | ActionKind::Submit | ActionKind::StageEvidence => {
                 return refused("this dispute takes no response now");
             }
-            ActionKind::Upload | ActionKind::Fetch | ActionKind::PullFacts => {}
+            ActionKind::Upload | ActionKind::KeepManual | ActionKind::Fetch | ActionKind::PullFacts => {}
         }
         if call.trouble == Trouble::FailsAfter {
             return lost;
@@ -288,6 +289,7 @@ impl Provider {
                 ActionKind::Submit
                 | ActionKind::StageEvidence
                 | ActionKind::Upload
+                | ActionKind::KeepManual
                 | ActionKind::Fetch
                 | ActionKind::PullFacts => {
                     record.status = Status::UnderReview;

@@ -30,6 +30,7 @@ const fn provider(stages: &'static [StageCapability], documents_min: u32) -> Cap
         fetch,
         list,
         idempotency_key: false,
+        submits_by_itself: false,
         own_id_per_stage: false,
         deadline_signed: true,
         documents_min,

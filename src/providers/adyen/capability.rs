@@ -36,6 +36,7 @@ pub static CAPABILITIES: Capabilities = Capabilities {
     fetch: false,
     list: false,
     idempotency_key: false,
+    submits_by_itself: false,
     own_id_per_stage: false,
     deadline_signed: false,
     documents_min: 1,

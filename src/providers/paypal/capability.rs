@@ -37,6 +37,7 @@ pub static CAPABILITIES: Capabilities = Capabilities {
     fetch: true,
     list: true,
     idempotency_key: false,
+    submits_by_itself: false,
     own_id_per_stage: false,
     // Nothing of a webhook is believed; records are read over an authenticated channel.
     deadline_signed: true,

@@ -78,6 +78,7 @@ const fn capabilities(stages: &'static [StageCapability], fetch: bool) -> Capabi
         fetch,
         list: false,
         idempotency_key: false,
+        submits_by_itself: false,
         own_id_per_stage: false,
         // It depends on the connector; each news says for itself whether its deadline is confirmed.
         deadline_signed: false,

@@ -33,6 +33,7 @@ pub static CAPABILITIES: Capabilities = Capabilities {
     list: true,
     // Pieces of evidence carry one; what cannot be taken back does not.
     idempotency_key: false,
+    submits_by_itself: false,
     own_id_per_stage: false,
     deadline_signed: true,
     documents_min: 0,

@@ -52,6 +52,10 @@ pub enum Reach {
 }
 
 impl Stripe {
+    pub(super) fn knows_submission_methods(&self) -> bool {
+        self.api_version.as_str() >= SUBMISSION_METHOD_SINCE
+    }
+
     pub(super) async fn fetch_record(&self, account: &Account, dispute_ref: &str) -> Made<Record> {
         if !is_plain_ref(dispute_ref) {
             return bad_ref(dispute_ref);
@@ -130,7 +134,7 @@ impl Stripe {
             Reach::Provider => {
                 fields.push(("submit".to_owned(), "false".to_owned()));
                 // Without it an account setting may let Stripe submit evidence of its own at the deadline.
-                if self.api_version.as_str() >= SUBMISSION_METHOD_SINCE {
+                if self.knows_submission_methods() {
                     fields.push(("intended_submission_method".to_owned(), "manual".to_owned()));
                 }
                 Safety::Repeatable

@@ -29,7 +29,7 @@ pub struct Stripe {
 }
 
 /// What can be done where (docs.stripe.com/disputes).
-static CAPABILITIES: Capabilities = Capabilities {
+const CURRENT: Capabilities = Capabilities {
     stages: &[
         // An inquiry is answered or refunded; there is nothing to concede. Unanswered it closes, or comes
         // back as a chargeback.
@@ -72,6 +72,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     fetch: true,
     list: true,
     idempotency_key: true,
+    submits_by_itself: true,
     own_id_per_stage: false,
     deadline_signed: true,
     documents_min: 0,
@@ -84,6 +85,10 @@ static CAPABILITIES: Capabilities = Capabilities {
         total_bytes_max: 4_500_000,
     },
 };
+
+static CAPABILITIES: Capabilities = CURRENT;
+/// Of a pinned version that cannot be told who submits.
+static OLDER: Capabilities = Capabilities { submits_by_itself: false, ..CURRENT };
 
 impl Folder for Stripe {
     const SETTINGS: &'static [Setting] = &[Setting::address("files_url"), Setting::text("api_version")];
@@ -119,7 +124,10 @@ impl Provider for Stripe {
     }
 
     fn capabilities(&self) -> &'static Capabilities {
-        &CAPABILITIES
+        match self.knows_submission_methods() {
+            true => &CAPABILITIES,
+            false => &OLDER,
+        }
     }
 
     fn prepare<'a>(

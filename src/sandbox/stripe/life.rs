@@ -95,6 +95,8 @@ impl Desk<'_> {
             submitted_this_round: status.answered_before(),
             past_due: false,
             intended_submission_method: None,
+            smart_disputes: order.extra.get("smart_disputes").is_some_and(|on| on == true),
+            submitted_by_stripe: false,
             is_charge_refundable: order.is_charge_refundable.unwrap_or(status.is_inquiry()),
             livemode: order.livemode,
             balance_transactions: vec![],
@@ -206,7 +208,7 @@ impl Desk<'_> {
         self.office.set_timer(at, Timer::Lapse { provider: ProviderKind::Stripe, dispute: id.to_owned() });
     }
 
-    /// The deadline passed without a response: a chargeback is lost, an inquiry closes.
+    /// The deadline passed without a response: a chargeback is lost or Stripe answers it, an inquiry closes.
     pub fn lapse(&mut self, at: DateTime<Utc>, id: &str) {
         let Some(dispute) = self.book.disputes.get(id) else { return };
         let ends = dispute.due_by.map(|due| due.saturating_add(dispute.plan.lapse_grace_s));
@@ -222,7 +224,12 @@ impl Desk<'_> {
             | Status::Lost
             | Status::Prevented => return,
         };
-        if passed {
+        if passed && dispute.is_answered_by_stripe() {
+            self.submit(at, id, &Cause::default(), |d| {
+                d.evidence.insert("uncategorized_text".to_owned(), "What Stripe has gathered.".to_owned());
+                d.submitted_by_stripe = true;
+            });
+        } else if passed {
             self.move_to(at, id, &Cause::default(), to);
         }
     }

@@ -123,6 +123,9 @@ pub(crate) struct Dispute {
     pub submitted_this_round: bool,
     pub past_due: bool,
     pub intended_submission_method: Option<String>,
+    /// The account lets Stripe answer what nobody else answers.
+    pub smart_disputes: bool,
+    pub submitted_by_stripe: bool,
     pub is_charge_refundable: bool,
     pub livemode: bool,
     pub balance_transactions: Vec<Value>,
@@ -144,6 +147,12 @@ impl Dispute {
     /// Whether Stripe takes a response at all: a deadline of 0 or null says it does not.
     pub fn takes_a_response(&self) -> bool {
         self.due_by.is_some_and(|due| due != 0)
+    }
+
+    /// At the deadline, where the account allows it and nobody has said that it is done by hand.
+    pub fn is_answered_by_stripe(&self) -> bool {
+        let by_hand = self.intended_submission_method.as_deref() == Some("manual");
+        self.status == Status::NeedsResponse && self.smart_disputes && !by_hand
     }
 
     pub fn fee_acknowledged(&self) -> bool {
@@ -202,7 +211,11 @@ impl Dispute {
     }
 
     fn details(&self) -> Value {
-        let method = if self.submission_count > 0 { "manual" } else { "not_submitted" };
+        let method = match (self.submission_count, self.submitted_by_stripe) {
+            (0, _) => "not_submitted",
+            (_, true) => "smart_disputes",
+            (_, false) => "manual",
+        };
         json!({
             "due_by": self.due_by,
             "enhanced_eligibility": self.eligibility(),

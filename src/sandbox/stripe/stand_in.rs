@@ -52,7 +52,7 @@ impl StandIn for Book {
             name: "Stripe",
             credentials: &["api_key"],
             settings: &[THIN_EVENTS],
-            extras: &[],
+            extras: &["smart_disputes"],
             webhook_secret: true,
             // Live webhooks are tried again for three days (its webhook pages).
             patience: TimeDelta::days(3),

@@ -316,3 +316,29 @@ async fn ce3_wants_exactly_two_prior_transactions() {
     let kept = &two.body["evidence"]["enhanced_evidence"]["visa_compelling_evidence_3"];
     assert_eq!(kept["prior_undisputed_transactions"], json!([{ "charge": "ch_a" }, { "charge": "ch_b" }]));
 }
+
+#[tokio::test]
+async fn at_the_deadline_stripe_answers_by_itself_where_it_may_and_is_not_told_otherwise() {
+    for (allowed, method, status, by) in [
+        (true, None, "under_review", "smart_disputes"),
+        (true, Some("prefer_manual"), "under_review", "smart_disputes"),
+        (true, Some("manual"), "lost", "not_submitted"),
+        (false, None, "lost", "not_submitted"),
+    ] {
+        let bench = Bench::new().await;
+        let mut order = open();
+        order.extra.insert("smart_disputes".into(), json!(allowed));
+        let id = bench.create(order);
+        if let Some(method) = method {
+            bench
+                .stripe_post(&path(&id), &[("submit", "false"), ("intended_submission_method", method)])
+                .await;
+        }
+        bench.advance(chrono::TimeDelta::days(11));
+        let record = bench.stripe_get(&path(&id)).await.body;
+        assert_eq!(
+            (&record["status"], &record["evidence_details"]["submission_method"]),
+            (&json!(status), &json!(by))
+        );
+    }
+}

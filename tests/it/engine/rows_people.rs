@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use respondby::engine::Command;
-use respondby::sandbox::Change;
+use respondby::sandbox::{ApiFault, Change, Operation, Trouble};
 use serde_json::json;
 
 use super::rows::{razorpay_event, send, stripe_event};
@@ -146,7 +146,9 @@ async fn row_29_who_acts_at_the_deadline_is_what_the_policy_says_and_nobody_else
     for (at_margin, kind, calls) in [("page", "none", 0), ("accept", "done", 1)] {
         let rules = RULES.replace("at_margin = \"page\"", &format!("at_margin = \"{at_margin}\""));
         let mut stage = Stage::ruled_by(&rules).await;
-        let dispute_ref = stage.open(dispute(STRIPE, "general", hours(96))).await;
+        let mut order = dispute(STRIPE, "general", hours(96));
+        order.extra.insert("smart_disputes".into(), json!(true));
+        let dispute_ref = stage.open(order).await;
         let page_at = stage.cycle(&dispute_ref).await.page_at;
         stage.advance_to(page_at - TimeDelta::minutes(11)).await;
         assert!(stage.control.ledger().is_empty(), "{at_margin}: nobody acts before the margin");
@@ -156,8 +158,64 @@ async fn row_29_who_acts_at_the_deadline_is_what_the_policy_says_and_nobody_else
         let paged = stage.alerts(&dispute_ref).await.contains(&"unanswered/page".to_owned());
         assert_eq!(paged, calls == 0, "{at_margin}");
         stage.advance_to(start_of_time() + hours(97)).await;
+        let details = &stage.theirs(&dispute_ref).record["evidence_details"];
+        assert_eq!(
+            details["submission_method"], "not_submitted",
+            "{at_margin}: the provider answered by itself"
+        );
+        assert_eq!(stage.theirs(&dispute_ref).status, "lost");
         stage.uphold().await;
     }
+}
+
+#[tokio::test]
+async fn row_29_the_provider_is_told_once_to_leave_it_to_us_whatever_the_answer_is() {
+    let ignore = RULES.replace("hold = { why", "ignore = { why");
+    for (rules, reason) in
+        [(RULES, "general"), (&ignore, "general"), (RULES, "fraudulent"), (RULES, "product_not_received")]
+    {
+        let mut stage = Stage::ruled_by(rules).await;
+        let mut order = dispute(STRIPE, reason, hours(96));
+        order.extra.insert("smart_disputes".into(), json!(true));
+        let dispute_ref = stage.open(order).await;
+        let told = &stage.theirs(&dispute_ref).record["intended_submission_method"];
+        assert_eq!(told, "manual", "{reason}");
+        stage.advance(TimeDelta::minutes(30)).await;
+        let actions = stage.actions(&dispute_ref).await;
+        let telling = actions.iter().filter(|a| a.kind == "keep_manual" || a.kind == "stage_evidence");
+        assert_eq!(telling.count(), 1, "{reason}: {actions:?}");
+        assert!(stage.control.ledger().is_empty());
+    }
+    // Nothing is said where nothing answers by itself, and nothing by whoever only watches.
+    let mut stage = Stage::new().await;
+    let elsewhere = stage.open(dispute(RAZORPAY, "general", hours(96))).await;
+    assert_eq!(stage.action(&elsewhere, "keep_manual").await, "none");
+    let mut stage = Stage::ruled_by(&RULES.replace("mode = \"live\"", "mode = \"shadow\"")).await;
+    let watched = stage.open(dispute(STRIPE, "general", hours(96))).await;
+    assert_eq!(stage.action(&watched, "keep_manual").await, "none");
+}
+
+#[tokio::test]
+async fn row_29_a_refusal_to_leave_it_to_us_is_told_once_and_keeps_nothing_from_being_done() {
+    let mut stage = Stage::new().await;
+    let fault = ApiFault::once(
+        STRIPE,
+        Operation::DisputeUpdate,
+        Trouble::RateLimited { retry_after_s: None, should_retry: None },
+    );
+    stage.control.add_api_fault(fault);
+    let dispute_ref = stage.create(fraud(STRIPE, hours(96)));
+    stage.advance(TimeDelta::minutes(10)).await;
+    assert_eq!(stage.action(&dispute_ref, "keep_manual").await, "done", "tried again");
+    let refused = stage.open(fraud(STRIPE, hours(96))).await;
+    sqlx::query("update actions set state = 'refused', done_at = null, note = 'no such parameter' where kind = 'keep_manual'")
+        .execute(&stage.db.pool)
+        .await
+        .unwrap();
+    stage.advance(TimeDelta::minutes(61)).await;
+    assert_eq!(stage.action(&refused, "keep_manual").await, "refused", "not asked again");
+    assert_eq!(stage.action(&refused, "accept").await, "done");
+    stage.uphold().await;
 }
 
 #[tokio::test]
@@ -169,6 +227,10 @@ async fn row_32_an_answer_given_in_the_provider_s_dashboard_cancels_the_plan() {
             stage.change(&dispute_ref, elsewhere.clone()).await;
             let cycle = stage.cycle(&dispute_ref).await;
             assert_ne!(cycle.state, "open", "{provider} {elsewhere:?}");
+            let history = stage.history(&dispute_ref).await;
+            assert!(history.iter().all(|e| e.kind != "missed"), "{provider} {elsewhere:?}: there was time");
+            let alerts = stage.alerts(&dispute_ref).await;
+            assert!(alerts.iter().any(|a| a.starts_with("answered_elsewhere/")), "{provider}: {alerts:?}");
         }
     }
     let before = stage.control.ledger().len();

@@ -22,6 +22,9 @@ pub struct LeasedAction {
     pub kind: ActionKind,
     pub subject: String,
     pub state: ActionState,
+    /// As it was left, before the claim: it makes `unknown` of what was sent by a worker that never settled it.
+    pub state_before: ActionState,
+    pub note_before: Option<String>,
     pub fence: i64,
     pub generation: i32,
     pub attempts: i32,
@@ -51,8 +54,13 @@ pub struct Circumstances {
     pub packet: Option<Packet>,
 }
 
-/// Takes due actions, none of the accounts in `full`. One that was marked as sent and whose worker never settled it
-/// comes back as `unknown`: nobody heard the answer.
+/// Of how many due actions, those that wait longest, the most urgent are taken: enough for a night's backlog, and a
+/// bound for what a claim reads.
+const CHOSEN_AMONG: i64 = 2_000;
+
+/// Takes due actions, none of the accounts in `full`: earliest deadline first, and of one deadline what cannot be taken
+/// back first. One that was marked as sent and whose worker never settled it comes back as `unknown`: nobody heard the
+/// answer.
 pub async fn claim(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -65,23 +73,40 @@ pub async fn claim(
          set fence = fence + 1, attempts = attempts + 1, leased_until = $2, due_at = $2,
              state = case when state = 'sent' and leased_until is not null then 'unknown' else state end
          from (
-             select merchant_id, action_id from actions
-             where due_at <= $1 and account_id <> all ($4)
-             order by due_at
+             select b.merchant_id, b.action_id, b.state as state_before, c.respond_by
+             from (
+                 select merchant_id, action_id from actions
+                 where due_at <= $1 and account_id <> all ($4)
+                 order by due_at
+                 limit $5
+             ) oldest
+             join actions b on b.merchant_id = oldest.merchant_id and b.action_id = oldest.action_id
+             left join cycles c
+                 on c.merchant_id = b.merchant_id and c.dispute_id = b.dispute_id and c.n = b.cycle_n
+             where b.due_at <= $1
+             order by c.respond_by, b.irreversible desc, b.due_at, b.action_id
              limit $3
-             for update skip locked
+             for update of b skip locked
          ) due
          where a.merchant_id = due.merchant_id and a.action_id = due.action_id
          returning a.merchant_id, a.action_id, a.dispute_id, a.cycle_n, a.account_id, a.kind, a.subject, a.state,
-             a.fence, a.generation, a.attempts, a.sent_at, a.leased_until",
+             a.fence, a.generation, a.attempts, a.sent_at, a.leased_until, a.note, due.state_before,
+             due.respond_by",
     )
     .bind(now)
     .bind(now + lease)
     .bind(limit)
     .bind(full)
+    .bind(limit.max(CHOSEN_AMONG))
     .fetch_all(conn)
     .await?;
-    rows.iter().map(leased).collect()
+    // An update gives its rows back in no order, and whoever comes first has its turn at the provider first.
+    let mut claimed = rows
+        .iter()
+        .map(|row| Ok((row.try_get::<Option<DateTime<Utc>>, _>("respond_by")?, leased(row)?)))
+        .collect::<sqlx::Result<Vec<_>>>()?;
+    claimed.sort_by_key(|(respond_by, action)| (*respond_by, !action.kind.irreversible(), action.action_id));
+    Ok(claimed.into_iter().map(|(_, action)| action).collect())
 }
 
 fn leased(row: &PgRow) -> sqlx::Result<LeasedAction> {
@@ -94,6 +119,8 @@ fn leased(row: &PgRow) -> sqlx::Result<LeasedAction> {
         kind: word(row, "kind")?,
         subject: row.try_get("subject")?,
         state: word(row, "state")?,
+        state_before: word(row, "state_before")?,
+        note_before: row.try_get("note")?,
         fence: row.try_get("fence")?,
         generation: row.try_get("generation")?,
         attempts: row.try_get("attempts")?,
@@ -188,15 +215,20 @@ pub enum Standing {
 }
 
 impl Standing {
-    const fn state(&self) -> &'static str {
+    pub const fn state(&self) -> ActionState {
         match self {
-            Standing::Done => "done",
-            Standing::Again { .. } | Standing::Regenerate { .. } => "wanted",
-            Standing::Unconfirmed { .. } => "sent",
-            Standing::Unknown { .. } => "unknown",
-            Standing::Refused { .. } => "refused",
-            Standing::Cancelled { .. } => "cancelled",
+            Standing::Done => ActionState::Done,
+            Standing::Again { .. } | Standing::Regenerate { .. } => ActionState::Wanted,
+            Standing::Unconfirmed { .. } => ActionState::Sent,
+            Standing::Unknown { .. } => ActionState::Unknown,
+            Standing::Refused { .. } => ActionState::Refused,
+            Standing::Cancelled { .. } => ActionState::Cancelled,
         }
+    }
+
+    /// Whether it says anything that was not said when the action was claimed.
+    pub fn is_news(&self, action: &LeasedAction) -> bool {
+        self.state() != action.state_before || self.why() != action.note_before.as_deref()
     }
 
     fn due_at(&self) -> Option<DateTime<Utc>> {
@@ -242,7 +274,7 @@ pub async fn settle(
     .bind(action.merchant_id)
     .bind(action.action_id)
     .bind(action.fence)
-    .bind(standing.state())
+    .bind(standing.state().as_str())
     .bind(standing.due_at())
     .bind(standing.why())
     .bind(now)

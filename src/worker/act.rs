@@ -261,7 +261,8 @@ impl Task<'_> {
             tracing::warn!(action.id = action.action_id, "an action was settled by somebody else");
             return tx.commit().await;
         }
-        if let Some(kind) = kind {
+        // What stands as it stood is no news, however often it is looked at.
+        if let Some(kind) = kind.filter(|_| standing.is_news(action)) {
             let detail = json!({"action": action.kind, "subject": action.subject, "standing": word,
                 "attempt": action.attempts, "why": why(standing)});
             actions::note(&mut tx, &shop.world.ids, action, kind, &detail, now).await?;

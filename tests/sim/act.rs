@@ -424,6 +424,8 @@ fn unread(acting: &Acting) -> bool {
 fn leased(acting: &Acting) -> LeasedAction {
     let action = acting.action.clone();
     LeasedAction {
+        state_before: acting.action.state,
+        note_before: None,
         merchant_id: MERCHANT,
         action_id: action.id,
         dispute_id: acting.id,

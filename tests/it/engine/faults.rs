@@ -317,3 +317,26 @@ async fn a_failure_saved_under_a_key_does_not_keep_evidence_from_being_put_with_
     assert_eq!(stage.action(&dispute_ref, "stage_evidence").await, "done");
     stage.uphold().await;
 }
+
+#[tokio::test]
+async fn what_stands_as_it_stood_is_written_into_the_history_once() {
+    let mut stage = Stage::ruled_by(&at_one()).await;
+    let lost =
+        ApiFault::once(RAZORPAY, Operation::DisputeAccept, Trouble::TimeOutBeforeEffect { hold_ms: 0 });
+    stage.control.add_api_fault(lost);
+    let dispute_ref = stage.open(fraud(RAZORPAY, hours(96))).await;
+    stage.advance(hours(1)).await;
+    // Nothing can be read for a while: the answer stays unknown at every look.
+    let turns = Turns { skip: 0, times: Some(6), probability: None };
+    let fault = ApiFault::once(RAZORPAY, Operation::DisputeFetch, Trouble::ServerErrorBeforeEffect);
+    stage.control.add_api_fault(ApiFault { turns, ..fault });
+    stage.advance(hours(3)).await;
+    assert_eq!(stage.action(&dispute_ref, "accept").await, "done");
+    let history = stage.history(&dispute_ref).await;
+    let told = history.iter().filter(|e| e.kind == "action_unknown" || e.kind == "action_sent");
+    let told: Vec<String> = told.map(|e| e.detail["why"].to_string()).collect();
+    let mut once = told.clone();
+    once.dedup();
+    assert!(!told.is_empty() && told == once, "{told:?}");
+    stage.uphold().await;
+}

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::contest::Contest;
-use super::wire;
+use crate::providers::shared::plausible::clean;
 
 /// A list under either spelling: the expanded record has its own for this one.
 const TERMS: [&str; 2] = ["term_and_conditions", "terms_and_conditions"];
@@ -49,7 +49,7 @@ impl Held {
             !NOT_GIVEN.contains(&name.as_str()) && is_given(value) && !replaced(name)
         };
         let foreign = self.evidence.iter().filter(is_foreign);
-        let foreign: Vec<String> = foreign.map(|(name, _)| format!("`{}`", wire::clean(name))).collect();
+        let foreign: Vec<String> = foreign.map(|(name, _)| format!("`{}`", clean(name))).collect();
         (!foreign.is_empty()).then(|| {
             format!(
                 "Razorpay holds evidence in {} that this packet does not, and would send it too: fill the place in the \

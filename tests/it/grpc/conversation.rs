@@ -152,10 +152,15 @@ async fn get_tells_what_is_known_and_says_nothing_it_does_not_know() {
     assert_eq!((told.service_date, told.evidence_documents.len()), (None, 0));
     assert!(told.dispute_message().contains(&line.dispute_id.to_string()), "{told:?}");
 
-    // In another currency there is no number for it, and the words have it.
     sqlx::query("update disputes set currency = 'JPY'").execute(&stage.db.pool).await.unwrap();
     let told = program.get(&dispute_ref).await.unwrap();
-    assert!(told.dispute_amount.is_none() && told.dispute_message().contains("JPY"), "{told:?}");
+    let amount = told.dispute_amount.as_ref().unwrap();
+    assert_eq!((amount.minor_amount, amount.currency()), (2_000, Currency::Jpy));
+
+    // Prism has no number for it, and the words have it.
+    sqlx::query("update disputes set currency = 'MXV'").execute(&stage.db.pool).await.unwrap();
+    let told = program.get(&dispute_ref).await.unwrap();
+    assert!(told.dispute_amount.is_none() && told.dispute_message().contains("MXV"), "{told:?}");
 }
 
 #[tokio::test]

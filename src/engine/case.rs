@@ -155,4 +155,19 @@ impl Case {
     pub fn action(&self, kind: ActionKind, subject: &str) -> Option<&ActionView> {
         self.actions.iter().find(|a| a.kind == kind && a.subject == subject)
     }
+
+    /// Whether the provider may answer for us, and nothing that we sent or are about to send has told it not to. Asked
+    /// once in a cycle: what it refuses is not asked again, and the history says so.
+    pub fn may_be_answered_for(&self, row: &CycleRow) -> bool {
+        let can = self.account.capabilities;
+        let told = |kind: ActionKind| {
+            self.action(kind, "").is_some_and(|a| match a.state {
+                ActionState::Wanted | ActionState::Sent | ActionState::Unknown | ActionState::Done => true,
+                ActionState::Refused => kind == ActionKind::KeepManual,
+                ActionState::Cancelled => false,
+            })
+        };
+        let drafts = can.at(row.cycle.stage).is_some_and(|can| can.draft);
+        can.submits_by_itself && drafts && !told(ActionKind::StageEvidence) && !told(ActionKind::KeepManual)
+    }
 }

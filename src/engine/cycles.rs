@@ -137,10 +137,10 @@ pub(super) fn end_cycle(case: &mut Case, told: Status, event: &Event, now: DateT
     row.cycle.answered_at = answered.then_some(event.as_of);
     row.cycle.ended_at = Some(event.as_of);
     row.cycle.wake_at = None;
-    // Lost while there was time: given up elsewhere, or decided early. Nobody missed anything.
+    let lapsed = matches!(told, Status::Lost | Status::Expired) && !row.plan.missed_told;
+    // Lost while there was time: given up elsewhere, or decided early. Which of them the record does not say.
     let early = told == Status::Lost && event.as_of < row.cycle.respond_by;
-    let lapsed = matches!(told, Status::Lost | Status::Expired) && !early && !row.plan.missed_told;
-    row.plan.missed_told |= lapsed && response == Response::Nothing;
+    row.plan.missed_told |= lapsed && !early && response == Response::Nothing;
     let ignored = matches!(row.plan.answer, Answer::Ignore { .. });
     let slack_s = (row.cycle.respond_by - event.as_of).num_seconds();
     let detail = json!({"response": response, "slack_s": slack_s, "respond_by": row.cycle.respond_by});
@@ -159,26 +159,20 @@ pub(super) fn end_cycle(case: &mut Case, told: Status, event: &Event, now: DateT
         }
         Response::Nothing => {}
     }
-    if response == Response::Nothing && early {
-        out.effects.push(Effect::Tell(Alert {
-            kind: AlertKind::AnsweredElsewhere,
-            severity: if ignored { Severity::Info } else { Severity::Warning },
-            cycle_n: None,
-            key: format!("lost-early:{n}"),
-            title: "lost before the deadline, and not by this engine: given up elsewhere, or decided early"
-                .into(),
-            detail: json!({"slack_s": slack_s}),
-        }));
-    }
     if response == Response::Nothing && lapsed {
-        out.note(HistoryKind::Missed, Some(n), json!({"told": told, "ignored": ignored}));
+        if !early {
+            out.note(HistoryKind::Missed, Some(n), json!({"told": told, "ignored": ignored}));
+        }
         out.effects.push(Effect::Tell(Alert {
             kind: AlertKind::Missed,
             severity: if ignored { Severity::Info } else { Severity::Warning },
             // Of no cycle: there is none left in which anything could be done about it.
             cycle_n: None,
             key: format!("lapsed:{n}"),
-            title: format!("settled as {told} and nobody had answered"),
+            title: match early {
+                false => format!("settled as {told} and nobody had answered"),
+                true => format!("settled as {told} before the deadline, and no answer of ours was sent"),
+            },
             detail: json!({"slack_s": slack_s}),
         }));
     }

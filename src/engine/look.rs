@@ -311,7 +311,7 @@ fn prepare(
         return;
     }
     let stages = speaks && puts_evidence(case, row, seen, plan, &mut want);
-    if !stages && may_be_answered_for(case, row) {
+    if !stages && case.may_be_answered_for(row) {
         want(ActionKind::KeepManual, String::new(), None);
     }
 }
@@ -348,21 +348,6 @@ fn puts_evidence(
         plan.staging_for = Some(seen.answer.clone());
     }
     stages
-}
-
-/// Whether the provider may answer for us, and nothing that we sent or are about to send has told it not to. Asked
-/// once in a cycle: what it refuses is not asked again, and the history says so.
-fn may_be_answered_for(case: &Case, row: &CycleRow) -> bool {
-    let can = case.account.capabilities;
-    let told = |kind: ActionKind| {
-        case.action(kind, "").is_some_and(|a| match a.state {
-            ActionState::Wanted | ActionState::Sent | ActionState::Unknown | ActionState::Done => true,
-            ActionState::Refused => kind == ActionKind::KeepManual,
-            ActionState::Cancelled => false,
-        })
-    };
-    let drafts = can.at(row.cycle.stage).is_some_and(|can| can.draft);
-    can.submits_by_itself && drafts && !told(ActionKind::StageEvidence) && !told(ActionKind::KeepManual)
 }
 
 fn act(case: &Case, row: &CycleRow, seen: &Look, now: DateTime<Utc>, out: &mut Outcome) {

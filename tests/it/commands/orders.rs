@@ -37,10 +37,9 @@ async fn an_order_wants_another_person_and_never_the_one_who_asked() {
     assert_eq!(asked(&shop), 1);
     let approved = shop.json(&["disputes", "approve", "dp_one", "--as", "ben"]);
     assert_eq!(asked(&shop), 0, "nobody is needed any more");
-    assert_eq!(
-        (&approved["applied"], &approved["actions"][0]["kind"]),
-        (&json!("applied"), &json!("accept"))
-    );
+    assert_eq!(approved["applied"], "applied");
+    let wanted = |kind: &str| approved["actions"].as_array().unwrap().iter().any(|a| a["kind"] == kind);
+    assert!(wanted("accept"), "{approved}");
     assert_eq!(
         approved["plan"]["approval"],
         json!({"state": "granted", "asked_by": "person:ana", "by": "ben", "matter": {

@@ -30,6 +30,9 @@ const ALERTS_MAX: i64 = 1000;
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,
+    /// What every condition of every rule saw, also where a person's order stands over the rules.
+    #[arg(long)]
+    trace: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,7 +63,7 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
         Ok((dossier, now(conn).await?))
     })
     .await?;
-    globals.output().answer(&dossier.shown(now), &serde_json::to_value(&dossier)?)?;
+    globals.output().answer(&dossier.shown(now, args.trace), &serde_json::to_value(&dossier)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -112,7 +115,7 @@ async fn trace(
 }
 
 impl Dossier {
-    fn shown(&self, now: DateTime<Utc>) -> String {
+    fn shown(&self, now: DateTime<Utc>, trace: bool) -> String {
         let mut lines: Vec<String> = self.merchant.iter().filter_map(kill_switch).collect();
         if let Some(dispute) = &self.dispute {
             lines.extend(self.record(dispute));
@@ -120,7 +123,7 @@ impl Dossier {
         for cycle in &self.cycles {
             lines.extend(cycle_lines(cycle, now));
         }
-        section(&mut lines, "decisions", self.decision_lines());
+        section(&mut lines, "decisions", self.decision_lines(trace));
         section(&mut lines, "actions", self.action_lines());
         section(&mut lines, "alerts", self.alerts.iter().map(alert).collect());
         section(&mut lines, "evidence", self.evidence.iter().map(piece).collect());
@@ -167,13 +170,18 @@ impl Dossier {
         lines.iter().map(|line| plain(line)).collect()
     }
 
-    /// All of them in a line each, and the newest with every condition.
-    fn decision_lines(&self) -> Vec<String> {
+    /// All of them in a line each, and the newest with every condition; of a person's order the rules say nothing
+    /// that counts, so that they are told only to who asks.
+    fn decision_lines(&self, trace: bool) -> Vec<String> {
         let mut lines: Vec<String> = self.decisions.iter().map(decision).collect();
-        if let Some(newest) = self.decisions.last() {
-            lines.push(format!("why the last one, at {}:", at_second(newest.at)));
-            lines.extend(conditions(&self.newest_trace));
+        let Some(newest) = self.decisions.last() else { return lines };
+        if is_ordered(&newest.decided_by) && !trace {
+            let by = story::who(&newest.decided_by);
+            lines.push(format!("{by}'s order stands over the rules; --trace shows what they say"));
+            return lines;
         }
+        lines.push(format!("why the last one, at {}:", at_second(newest.at)));
+        lines.extend(conditions(&self.newest_trace));
         lines
     }
 
@@ -211,9 +219,8 @@ fn cycle_lines(cycle: &CycleLine, now: DateTime<Utc>) -> Vec<String> {
     let mut lines =
         vec![format!("cycle {}, {}: respond by {}{time}", cycle.n, cycle.state, at(cycle.respond_by))];
     let by = text("decided_by");
-    let over = if by.starts_with("person:") { ", over rule" } else { ", rule" };
-    let rule = cycle.rule_id.as_ref().map(|rule| format!("{over} {rule}")).unwrap_or_default();
-    lines.push(format!("  plan: {}; by {by}{rule}", plan(cycle)));
+    let rule = cycle.rule_id.as_ref().map(|rule| format!("{} {rule}", over(&by))).unwrap_or_default();
+    lines.push(format!("  plan: {}; by {}{rule}", plan(cycle), story::who(&by)));
     let waiting = cycle.plan["waiting_for"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(approval(&cycle.plan, cycle.state == "open").map(|line| format!("  {line}")));
     if cycle.state == "open" {
@@ -227,13 +234,13 @@ fn cycle_lines(cycle: &CycleLine, now: DateTime<Utc>) -> Vec<String> {
 }
 
 fn decision(d: &DecisionLine) -> String {
-    // A person's order stands over the rule that would have decided.
-    let over = if d.decided_by.starts_with("person:") { ", over rule" } else { ", rule" };
-    let rule = d.rule_id.as_ref().map(|rule| format!("{over} {rule}")).unwrap_or_default();
+    let rule = d.rule_id.as_ref().map(|rule| format!("{} {rule}", over(&d.decided_by))).unwrap_or_default();
     let version = d.ruleset_version.map(|v| format!(", version {v}")).unwrap_or_default();
     let act_at = d.act_at.map(|act_at| format!(" at {}", at(act_at))).unwrap_or_default();
     let shadow = if d.shadow { ", in shadow mode" } else { "" };
-    let why = d.detail["why"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
+    // Of an order it says who gave it, which stands here already.
+    let why = d.detail["why"].as_str().filter(|_| !is_ordered(&d.decided_by));
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     let waiting = d.detail["waiting_for"].as_array().filter(|list| !list.is_empty());
     let waits =
         waiting.map(|_| format!("; waits for {}", word(&d.detail["waiting_for"]))).unwrap_or_default();
@@ -242,8 +249,17 @@ fn decision(d: &DecisionLine) -> String {
         at_second(d.at),
         d.cycle_n,
         d.answer,
-        d.decided_by
+        story::who(&d.decided_by)
     )
+}
+
+fn is_ordered(decided_by: &str) -> bool {
+    decided_by.starts_with("person:")
+}
+
+/// A person's order stands over the rule that would have decided.
+fn over(decided_by: &str) -> &'static str {
+    if is_ordered(decided_by) { ", over rule" } else { ", rule" }
 }
 
 /// Each rule tried, and of each condition what it saw and what it wanted.
@@ -294,7 +310,7 @@ fn attempt(t: &AttemptLine) -> String {
 }
 
 fn alert(a: &AlertRow) -> String {
-    let by = a.acknowledged_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let by = a.acknowledged_by.as_ref().map(|by| format!(" by {}", story::who(by))).unwrap_or_default();
     format!("{}  #{} {}: {} ({}{by})", at_second(a.raised_at), a.alert_id, a.severity, a.title, a.state)
 }
 
@@ -305,12 +321,12 @@ fn piece(e: &Listed) -> String {
         (None, Some(name), None) => format!("{name}, not uploaded yet"),
         (None, None, there) => format!("the provider's file {}", there.as_deref().unwrap_or("?")),
     };
-    format!("{} {}: {what}, added {} by {}", e.field, e.n, at_second(e.added_at), e.added_by)
+    format!("{} {}: {what}, added {} by {}", e.field, e.n, at_second(e.added_at), story::who(&e.added_by))
 }
 
 fn entry(h: &Entry) -> String {
     let cycle = h.cycle_n.map(|n| format!(" cycle {n}")).unwrap_or_default();
     let words = h.kind.parse().ok().and_then(|kind| story::words(h, kind, at));
     let words = words.map(|words| format!(": {words}")).unwrap_or_default();
-    format!("{}  {}{cycle}, by {}{words}", at_second(h.at), h.kind, h.cause)
+    format!("{}  {}{cycle}, by {}{words}", at_second(h.at), story::plainly(&h.kind), story::source(&h.cause))
 }

@@ -53,17 +53,29 @@ async fn an_order_wants_another_person_and_never_the_one_who_asked() {
     for part in [
         "dp_one of shop, stripe/shop-eu",
         "cycle 1, open: respond by",
-        "person:ana",
-        "rule accept-with-two matches",
-        "amount: saw 20.00 USD, wanted",
+        "by ana, over rule accept-with-two",
+        "ana's order stands over the rules; --trace shows what they say",
         "accept wanted",
-        "ordered cycle 1, by person:ana",
-        "approved cycle 1, by person:ben",
+        "ordered cycle 1, by ana: ana orders: accept",
+        "approved cycle 1, by ben",
         "; waits for approval by somebody other than ana",
         "approved by ben: accept, 20.00 USD",
     ] {
         assert!(shown.contains(part), "{part} not in {shown}");
     }
+    assert!(!shown.contains("person:") && !shown.contains(" saw "), "{shown}");
+    let traced = shop.ok(&["disputes", "show", "dp_one", "--trace"]);
+    for part in ["rule accept-with-two matches", "amount: saw 20.00 USD, wanted"] {
+        assert!(traced.contains(part), "{part} not in {traced}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_rules_decided_is_shown_with_what_they_saw() {
+    let shop = Shop::with_rules().await;
+    shop.dispute("dp_one", 10).await;
+    let shown = shop.ok(&["disputes", "show", "dp_one"]);
+    assert!(shown.contains("rule accept-with-two matches") && shown.contains("by rules"), "{shown}");
 }
 
 #[tokio::test]

@@ -74,8 +74,9 @@ async fn stay(played: &mut demo::Played, dir: &std::path::Path) -> anyhow::Resul
     if let Some(address) = stage.engine.grpc_address {
         println!("  gRPC       {address}, with a key that `respondby keys create` makes");
     }
+    let titles = demo::widest(|shop| shop.provider.title());
     for shop in demo::SHOPS {
-        println!("  {:<10} {}", shop.provider.title(), stage.sandbox().url(shop.provider));
+        println!("  stand-in   {:<titles$}  {}", shop.provider.title(), stage.sandbox().url(shop.provider));
     }
     println!("  control    {control}/_sandbox");
     println!("  look       respondby --config {}/respondby.toml disputes list", dir.display());

@@ -39,17 +39,17 @@ fn scenes(all: &mut Vec<Scene>) {
             .0,
         behind(2 * DAY, "braintree", "candles", "fraudulent", 2_450).window(6 * DAY).0,
         says(3 * DAY, "Stripe behind a router: the router says cancelled of all that Stripe closes"),
-        behind(3 * DAY, "stripe", "lantern", "product_not_received", 8_700)
+        behind(3 * DAY, "stripe", "storm lamp", "product_not_received", 8_700)
             .window(8 * DAY)
             .knows(delivered("L-302", "storm lantern"))
             .then("won", 6 * DAY)
             .0,
-        behind(5 * DAY, "adyen", "sofa", "fraudulent", 19_900)
+        behind(5 * DAY, "adyen", "chandelier", "fraudulent", 19_900)
             .window(5 * DAY)
             .knows(order("L-303", "chandelier"))
             .edit(|d| d.phase = Some("pre_dispute".to_owned()))
             .0,
-        moves(7 * DAY, "sofa", Change::SubmittedElsewhere),
-        moves(12 * DAY, "sofa", Change::Won { amount_deducted: 0 }),
+        moves(7 * DAY, "chandelier", Change::SubmittedElsewhere),
+        moves(12 * DAY, "chandelier", Change::Won { amount_deducted: 0 }),
     ]);
 }

@@ -61,6 +61,9 @@ fn answered(all: &mut Vec<Scene>) {
             .0,
         razorpay(DAY + 3 * HOUR, "wrong-sum", "chargeback", "12.5", 45_000).window(5 * DAY).0,
         razorpay(DAY + 4 * HOUR, "no-auth", "chargeback", "11.3", 72_000).window(5 * DAY).0,
+        razorpay(DAY + 5 * HOUR, "no-refund", "chargeback", "RZP04", 38_000).window(5 * DAY).0,
+        razorpay(DAY + 6 * HOUR, "paid-twice", "chargeback", "12.6.1", 52_000).window(5 * DAY).0,
+        razorpay(DAY + 7 * HOUR, "gym", "chargeback", "13.2", 99_900).window(5 * DAY).0,
         says(4 * DAY, "UPI: one day to answer, on a Thursday night"),
         razorpay(
             4 * DAY + 11 * HOUR,

@@ -244,7 +244,7 @@ fn trouble(all: &mut Vec<Scene>) {
             None,
         ),
         api(DAY, Operation::DisputeSubmit, Trouble::ServerErrorBeforeEffect, Some("course")),
-        api(DAY + 6 * HOUR, Operation::DisputeAccept, Trouble::ServerErrorAfterEffect, Some("mug")),
+        api(DAY, Operation::DisputeAccept, Trouble::ServerErrorAfterEffect, Some("mug")),
         sends(3 * DAY, "a forged signature", ExtraWebhook { signing: Signing::Forged, ..extra() }),
         sends(3 * DAY + 60, "a stale timestamp", ExtraWebhook { timestamp_offset_s: -600, ..extra() }),
         sends(

@@ -24,12 +24,18 @@ pub(super) fn print(broken: &[String], say: &mut (dyn FnMut(&str) + Send)) {
     }
 }
 
-pub(super) async fn broken(stage: &mut Stage) -> anyhow::Result<Vec<String>> {
-    let mut broken = Vec::new();
+/// The promises that what the month left behind breaks, in words.
+pub async fn broken(stage: &Stage) -> anyhow::Result<Vec<String>> {
     let mut conn = stage.engine.shop.pool.acquire().await?;
+    broken_in(stage, &mut conn).await
+}
+
+/// The same for the database as this connection sees it, within whatever transaction it is in.
+pub async fn broken_in(stage: &Stage, conn: &mut sqlx::PgConnection) -> anyhow::Result<Vec<String>> {
+    let mut broken = Vec::new();
     let cycles: Vec<CycleLine> =
-        disputes::all_cycles(&mut conn).await?.into_iter().map(|(_, cycle)| cycle).collect();
-    acknowledged_are_kept(stage, &mut conn, &mut broken).await?;
+        disputes::all_cycles(conn).await?.into_iter().map(|(_, cycle)| cycle).collect();
+    acknowledged_are_kept(stage, conn, &mut broken).await?;
     for cycle in cycles.iter().filter(|c| c.state == "open" && c.wake_at.is_none()) {
         broken.push(format!("P2: an open cycle without a wake: {cycle:?}"));
     }
@@ -38,17 +44,17 @@ pub(super) async fn broken(stage: &mut Stage) -> anyhow::Result<Vec<String>> {
     if ledger.effective_per_round_max > 1 {
         broken.push(format!("P4: {} irreversible calls in one round", ledger.effective_per_round_max));
     }
-    state_is_the_providers(stage, &mut conn, &mut broken).await?;
-    let (_, quarantined) = deliveries::count_webhooks(&mut conn).await?;
+    state_is_the_providers(stage, conn, &mut broken).await?;
+    let (_, quarantined) = deliveries::count_webhooks(conn).await?;
     let odd = kept_extras(stage);
     if quarantined != odd {
         broken
             .push(format!("P6: {odd} deliveries cannot be understood, and {quarantined} are in quarantine"));
     }
-    for differs in rebuild::differences(&mut conn, &stage.engine.shop.world, stage.clock.now()).await? {
+    for differs in rebuild::differences(conn, &stage.engine.shop.world, stage.clock.now()).await? {
         broken.push(format!("P7: {differs}"));
     }
-    decisions_reproduce(&mut conn, &mut broken).await?;
+    decisions_reproduce(conn, &mut broken).await?;
     for measured in observe::undeclared(&stage.engine.metrics.render()) {
         broken.push(format!("telemetry: {measured} is measured and is not in the table of metrics"));
     }

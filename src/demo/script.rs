@@ -167,6 +167,8 @@ mod tests {
                     names.insert(name),
                     "two disputes are called `{name}`: what happens to one would happen to both"
                 );
+                let shop = crate::demo::SHOPS.iter().find(|shop| shop.merchant == name);
+                assert!(shop.is_none(), "a dispute and a shop are both called `{name}`");
             }
         }
     }

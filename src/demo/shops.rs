@@ -40,6 +40,11 @@ pub fn paid_through(provider: ProviderKind) -> anyhow::Result<&'static Shop> {
     found.copied().with_context(|| format!("no shop of the demo is paid through {provider}"))
 }
 
+/// How many characters the longest has of what `of` says of each shop.
+pub fn widest(of: fn(&Shop) -> &str) -> usize {
+    SHOPS.iter().map(|shop| of(shop).chars().count()).max().unwrap_or(0)
+}
+
 /// Every secret by the name of its file.
 pub fn secrets() -> Vec<(String, &'static str)> {
     SHOPS.iter().flat_map(|shop| shop.secrets()).collect()

@@ -8,17 +8,20 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::rounds::Rounds;
 use super::shops::{SHOPS, secrets};
 use crate::app::{self, Engine};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::sandbox::{Control, Sandbox, SandboxConfig, Witness};
 use crate::store::{Opened, moved_clock};
-use crate::worker::{Backlog, Stepped};
 use crate::{observe, store};
 
 /// How often work is looked for once the month is over.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How far the clock is moved at a time where the engine waits for nothing.
+const STRIDE: TimeDelta = TimeDelta::hours(6);
 
 pub struct Stage {
     pub clock: Clock,
@@ -27,7 +30,7 @@ pub struct Stage {
     pub config: Config,
     pub dir: PathBuf,
     sandbox: Sandbox,
-    backlog: Backlog,
+    rounds: Rounds,
 }
 
 /// When the month begins.
@@ -70,38 +73,44 @@ impl Stage {
             let url = format!("http://{address}/webhooks/{}/{}", shop.provider, shop.merchant);
             control.set_webhook_url(shop.provider, Some(shop.merchant), Some(&url))?;
         }
-        Ok(Self { clock, control, engine, config, dir: dir.to_owned(), sandbox, backlog: Backlog::default() })
+        Ok(Self { clock, control, engine, config, dir: dir.to_owned(), sandbox, rounds: Rounds::default() })
     }
 
     pub fn sandbox(&self) -> &Sandbox {
         &self.sandbox
     }
 
-    /// Delivers what is due and takes steps until nothing is due any more; returns when something will be.
-    pub async fn settle(&mut self) -> anyhow::Result<Option<DateTime<Utc>>> {
+    /// Delivers what is due and takes steps until nothing is due any more. Whatever came from outside may concern any
+    /// of them.
+    pub async fn settle(&mut self) -> anyhow::Result<()> {
+        self.rounds.ask_all();
+        self.settle_on().await
+    }
+
+    /// The same where nothing has come but time.
+    async fn settle_on(&mut self) -> anyhow::Result<()> {
         loop {
             self.control.flush().await;
-            match self.engine.step(&self.backlog).await? {
-                Stepped::Did(_) => {}
-                Stepped::Idle { next_at: Some(at) } if at <= self.clock.now() => {}
-                Stepped::Idle { next_at } => return Ok(next_at),
+            if !self.rounds.take(&self.engine).await? {
+                return Ok(());
             }
         }
     }
 
-    /// Moves the clock to `until`, stopping wherever the engine wants to look at something.
-    pub async fn advance_to(&mut self, until: DateTime<Utc>) -> anyhow::Result<()> {
-        loop {
-            let next = self.settle().await?;
-            if self.clock.now() >= until {
-                return Ok(());
-            }
-            let stop = next.filter(|at| *at > self.clock.now()).map_or(until, |at| at.min(until));
-            // The providers' own deadlines and decisions happen at hours of their own: never jump far.
-            let stop = stop.min(self.clock.now() + TimeDelta::hours(6));
-            self.clock.advance_to(stop);
-            self.control.tick();
+    /// Moves the clock on towards `until`, no further than to where something wants to be looked at, and does what is
+    /// due there. Whether there was any way to go.
+    pub async fn move_on(&mut self, until: DateTime<Utc>) -> anyhow::Result<bool> {
+        let now = self.clock.now();
+        if now >= until {
+            return Ok(false);
         }
+        // The providers' own deadlines and decisions happen at hours of their own: never jump far.
+        let far = until.min(now + STRIDE);
+        let next = self.rounds.next_at().filter(|at| *at > now);
+        self.clock.advance_to(next.map_or(far, |at| at.min(far)));
+        self.control.tick();
+        self.settle_on().await?;
+        Ok(true)
     }
 
     /// Time goes on at its own pace, and everything with it, until `stop` is done. Whoever moves the clock (the

@@ -207,7 +207,8 @@ where
 }
 
 impl Engine {
-    /// Starts every loop the roles ask for, and the watchdog whatever they are.
+    /// Starts every loop the roles ask for, and whatever they are, the watchdog and who tells people what it raises:
+    /// a page about dead workers that only a worker could send would reach nobody.
     fn start_worker(&mut self, config: &Config) -> Vec<http::Role> {
         let shop = Arc::new(self.shop.clone());
         let often = Duration::from_millis(config.worker.poll_every_ms);
@@ -226,6 +227,16 @@ impl Engine {
                 passes(&shop, |s| Box::pin(async move { keep_house(&s).await })),
             ),
         ];
+        // On a clock that stands, whoever moves it takes the steps, this one too.
+        if !self.shop.clock.stands() {
+            roles.push(self.run("notify", &self.shop.bells.notify, often, {
+                let notifier = self.notifier.clone();
+                move || -> Pass {
+                    let notifier = notifier.clone();
+                    Box::pin(async move { notifier.step().await })
+                }
+            }));
+        }
         let accounts = self.shop.accounts.clone();
         let (pool, stop) = (self.shop.pool.clone(), self.stop_worker.clone());
         self.worker.spawn(accounts.keep_fresh(pool, ACCOUNTS_EVERY, stop));
@@ -258,13 +269,6 @@ impl Engine {
             self.run("act", &bells.act, often, move || -> Pass {
                 let hands = hands.clone();
                 Box::pin(async move { hands.take_up().await })
-            }),
-            self.run("notify", &bells.notify, often, {
-                let notifier = self.notifier.clone();
-                move || -> Pass {
-                    let notifier = notifier.clone();
-                    Box::pin(async move { notifier.step().await })
-                }
             }),
             self.run(
                 "list",

@@ -117,7 +117,8 @@ impl Clock {
         }
     }
 
-    fn stands(&self) -> bool {
+    /// Whether it stands still until somebody moves it.
+    pub fn stands(&self) -> bool {
         match &self.0.mode {
             Mode::System => false,
             Mode::Moved(pace) => matches!(read(pace), Pace::Stands { .. }),

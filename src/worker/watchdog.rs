@@ -1,5 +1,6 @@
 //! The watchdog: looks at the clock and the table, and trusts nobody. It runs beside the worker in every
-//! process, whatever its roles, and pages when open cycles are not looked at in time (P3).
+//! process, whatever its roles, and pages when open cycles are not looked at in time (P3). The same process sends
+//! what is raised here.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

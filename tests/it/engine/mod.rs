@@ -22,6 +22,7 @@ mod storms;
 mod unread;
 mod upheld;
 mod wakes;
+mod watch;
 mod weather;
 
 /// Whether this is `bin/test --long`.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Globals;
 use super::desk::{now, with_database};
-use super::show::{at_or_never, table};
+use super::show::{at_or_never, at_second, table};
 use crate::clock::Clock;
 use crate::dispute::Capabilities;
 use crate::providers::{ProviderName, Registry};
@@ -40,6 +40,7 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
         true => "no account has been polled yet: the worker of `respondby serve` starts with it".to_owned(),
         false => shown(&gaps),
     };
+    gaps.iter().filter_map(failing).for_each(|said| text.push_str(&format!("\n{said}")));
     blind.iter().for_each(|said| text.push_str(&format!("\n{said}")));
     if args.now {
         text.push_str(
@@ -65,6 +66,16 @@ pub(super) fn blind_spot(gap: &Gap, can: &Capabilities) -> Option<String> {
             "{name} cannot be read: its webhooks are all there is, and what they do not tell is not found"
         )),
     }
+}
+
+/// An account that no poll has gone through to for a while.
+fn failing(gap: &Gap) -> Option<String> {
+    let since = at_second(gap.failing_since?);
+    Some(format!(
+        "{}/{}: no poll has gone through since {since}; what happens there comes by webhook alone until the last error \
+         is mended",
+        gap.provider, gap.account
+    ))
 }
 
 fn shown(gaps: &[Gap]) -> String {
@@ -111,6 +122,7 @@ mod tests {
             last_webhook_at: None,
             last_poll_at: None,
             last_poll_error: None,
+            failing_since: None,
             changed_until: chrono::DateTime::UNIX_EPOCH,
             disputes_found_by_poll: 0,
             changes_found_by_poll: 0,

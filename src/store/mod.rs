@@ -20,6 +20,7 @@ pub mod files;
 pub mod ids;
 pub mod merchants;
 pub mod moved_clock;
+pub mod polls;
 pub mod rebuild;
 pub mod rulesets;
 pub mod seal;

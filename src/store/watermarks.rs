@@ -105,21 +105,42 @@ pub struct Listed {
     pub cursor: Option<String>,
     pub listing_since: Option<DateTime<Utc>>,
     pub next_at: DateTime<Utc>,
-    pub error: Option<String>,
+    pub polled: Polled,
     pub disputes_found: i64,
     pub changes_found: i64,
+}
+
+/// How far a poll got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Polled {
+    /// The list was read to its end.
+    Through,
+    Failed {
+        why: String,
+    },
+    /// There is more to read, or nobody was asked: as good or bad as it was before.
+    NotYet,
 }
 
 pub async fn settle_account(
     conn: &mut PgConnection,
     due: &DueAccount,
     listed: &Listed,
-    polled_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
+    let (word, why) = match &listed.polled {
+        Polled::Through => ("through", None),
+        Polled::Failed { why } => ("failed", Some(why.as_str())),
+        Polled::NotYet => ("not_yet", None),
+    };
     let done = sqlx::query(
         "update watermarks
          set changed_until = coalesce($4, changed_until), cursor = $5, listing_since = $6, next_at = $7,
-             last_poll_at = coalesce($8, last_poll_at), last_poll_error = $9, leased_until = null,
+             last_poll_at = case $8 when 'through' then $12 else last_poll_at end,
+             last_poll_error = case $8 when 'through' then null when 'failed' then $9 else last_poll_error end,
+             failing_since = case $8
+                 when 'through' then null when 'failed' then coalesce(failing_since, $12) else failing_since end,
+             leased_until = null,
              disputes_found_by_poll = disputes_found_by_poll + $10,
              changes_found_by_poll = changes_found_by_poll + $11
          where merchant_id = $1 and account_id = $2 and fence = $3",
@@ -131,10 +152,11 @@ pub async fn settle_account(
     .bind(listed.cursor.as_deref())
     .bind(listed.listing_since)
     .bind(listed.next_at)
-    .bind(polled_at)
-    .bind(listed.error.as_deref())
+    .bind(word)
+    .bind(why)
     .bind(listed.disputes_found)
     .bind(listed.changes_found)
+    .bind(now)
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -241,8 +263,11 @@ pub struct Gap {
     pub provider: String,
     pub account: String,
     pub last_webhook_at: Option<DateTime<Utc>>,
+    /// When the list was last read to its end.
     pub last_poll_at: Option<DateTime<Utc>>,
     pub last_poll_error: Option<String>,
+    /// Since when no poll has gone through.
+    pub failing_since: Option<DateTime<Utc>>,
     pub changed_until: DateTime<Utc>,
     pub disputes_found_by_poll: i64,
     pub changes_found_by_poll: i64,
@@ -252,7 +277,7 @@ pub struct Gap {
 pub async fn gaps(conn: &mut PgConnection) -> sqlx::Result<Vec<Gap>> {
     sqlx::query_as(
         "select m.name as merchant, a.provider, a.name as account, w.last_webhook_at, w.last_poll_at, w.last_poll_error,
-             w.changed_until, w.disputes_found_by_poll, w.changes_found_by_poll,
+             w.failing_since, w.changed_until, w.disputes_found_by_poll, w.changes_found_by_poll,
              (select count(*) from fetches f where f.merchant_id = a.merchant_id and f.account_id = a.account_id)
                  as fetches_waiting
          from watermarks w

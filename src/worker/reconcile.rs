@@ -16,7 +16,7 @@ use crate::observe::record;
 use crate::providers::{Account, Answer, Page, Reading, Record};
 use crate::store::alerts::{self, NewAlert};
 use crate::store::fetches::{self, Refusals, Refused, ToRead, WantedFetch};
-use crate::store::watermarks::{self, DueAccount, Listed};
+use crate::store::watermarks::{self, DueAccount, Listed, Polled};
 
 /// A claimed listing or fetch that its worker does not finish is taken up again after this long.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
@@ -44,10 +44,10 @@ pub async fn reconcile_accounts(shop: &Shop) -> anyhow::Result<Stepped> {
     };
     if !shop.world.registry.get(account.provider).capabilities().list {
         // No error, and no poll either: `reconcile` and `doctor` say which accounts have no list.
-        return come_again(shop, &due, None, now + TimeDelta::days(1), None).await;
+        return come_again(shop, &due, Polled::NotYet, now + TimeDelta::days(1)).await;
     }
     if let Err(free_at) = shop.calls.take_place(account.account_id, now) {
-        return put_off(shop, &due, "waiting for its turn", free_at).await;
+        return come_again(shop, &due, Polled::NotYet, free_at).await;
     }
     let since = due.listing_since.unwrap_or(now);
     let from = due.changed_until - shop.settings.overlap;
@@ -72,27 +72,26 @@ pub async fn reconcile_accounts(shop: &Shop) -> anyhow::Result<Stepped> {
 }
 
 async fn put_off(shop: &Shop, due: &DueAccount, why: &str, until: DateTime<Utc>) -> anyhow::Result<Stepped> {
-    come_again(shop, due, Some(why), until, Some(shop.clock.now())).await
+    come_again(shop, due, Polled::Failed { why: why.to_owned() }, until).await
 }
 
 async fn come_again(
     shop: &Shop,
     due: &DueAccount,
-    why: Option<&str>,
+    polled: Polled,
     until: DateTime<Utc>,
-    polled_at: Option<DateTime<Utc>>,
 ) -> anyhow::Result<Stepped> {
     let listed = Listed {
         changed_until: None,
         cursor: due.cursor.clone(),
         listing_since: due.listing_since,
         next_at: until,
-        error: why.map(str::to_owned),
+        polled,
         disputes_found: 0,
         changes_found: 0,
     };
     let mut conn = shop.pool.acquire().await?;
-    watermarks::settle_account(&mut conn, due, &listed, polled_at).await?;
+    watermarks::settle_account(&mut conn, due, &listed, shop.clock.now()).await?;
     Ok(Stepped::Did(1))
 }
 
@@ -157,11 +156,11 @@ async fn commit_page(
         cursor: page.next.clone(),
         listing_since: page.next.is_some().then_some(since),
         next_at: if page.next.is_some() { now } else { now + shop.settings.reconcile_every },
-        error: None,
+        polled: if page.next.is_some() { Polled::NotYet } else { Polled::Through },
         disputes_found,
         changes_found,
     };
-    watermarks::settle_account(&mut tx, due, &listed, Some(now)).await?;
+    watermarks::settle_account(&mut tx, due, &listed, now).await?;
     tx.commit().await?;
     for (record, _) in page.records.iter().zip(&looked).filter(|(_, looked)| changed(looked)) {
         record::reconcile_found(account.provider.as_str(), Some((now - record.as_of).as_seconds_f64()));

@@ -492,7 +492,9 @@ create table watermarks (
     changes_found_by_poll bigint not null,
     fence bigint not null,
     leased_until timestamp with time zone,
+    failing_since timestamp with time zone,
     constraint watermarks_account_fkey FOREIGN KEY (merchant_id, account_id) REFERENCES accounts(merchant_id, account_id),
+    constraint watermarks_failing_why CHECK (((failing_since IS NULL) OR (last_poll_error IS NOT NULL))),
     constraint watermarks_pkey PRIMARY KEY (merchant_id, account_id)
 );
 CREATE INDEX watermarks_next ON public.watermarks USING btree (next_at);

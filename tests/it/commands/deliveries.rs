@@ -93,8 +93,8 @@ async fn reconcile_shows_the_gap_and_hurries() {
     assert!(shop.ok(&["reconcile"]).contains("no account has been polled yet"));
     sqlx::query(
         "insert into watermarks (merchant_id, account_id, changed_until, next_at, disputes_found_by_poll,
-             changes_found_by_poll, fence, last_webhook_at, last_poll_error)
-         values (1, 10, $1, $1 + interval '1 hour', 2, 3, 0, $1, 'the key is revoked')",
+             changes_found_by_poll, fence, last_webhook_at, last_poll_error, failing_since)
+         values (1, 10, $1, $1 + interval '1 hour', 2, 3, 0, $1, 'the key is revoked', $1)",
     )
     .bind(shop.now)
     .execute(&shop.db.pool)
@@ -102,6 +102,7 @@ async fn reconcile_shows_the_gap_and_hurries() {
     .unwrap();
     let shown = shop.ok(&["reconcile"]);
     assert!(shown.contains("stripe/shop-eu") && shown.contains("the key is revoked"), "{shown}");
+    assert!(shown.contains("stripe/shop-eu: no poll has gone through since"), "{shown}");
     let value = shop.json(&["reconcile", "--now"]);
     let gap = &value["accounts"][0];
     assert_eq!((&gap["disputes_found_by_poll"], &gap["changes_found_by_poll"]), (&json!(2), &json!(3)));

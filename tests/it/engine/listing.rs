@@ -2,8 +2,10 @@
 //! fetches of disputes that nobody knows.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
+use respondby::store::watermarks::{self, Gap};
 use respondby::store::{deliveries, fetches};
 use respondby::worker::{self, Stepped};
 
@@ -26,6 +28,8 @@ struct Odd {
     cursors: Mutex<Vec<Option<String>>>,
     /// How often each of those that are not there was asked for.
     nowhere: Mutex<BTreeMap<String, usize>>,
+    /// Every list is refused with this status, until it is 0.
+    revoked: AtomicU16,
 }
 
 fn refused<T>(status: u16, code: &str) -> Answer<T> {
@@ -97,6 +101,10 @@ impl Provider for Odd {
         cursor: Option<String>,
     ) -> Call<'a, Page> {
         self.cursors.lock().unwrap().push(cursor.clone());
+        let status = self.revoked.load(Ordering::Relaxed);
+        if status > 0 {
+            return Box::pin(async move { (refused(status, "revoked"), Vec::new()) });
+        }
         match self.lists.lock().unwrap().pop_front() {
             Some(answer) => Box::pin(async { (answer, Vec::new()) }),
             None => self.inner.list_changed_since(account, since, cursor),
@@ -148,6 +156,7 @@ impl Stage {
             lists: Mutex::new(lists.into_iter().collect()),
             cursors: Mutex::default(),
             nowhere: Mutex::default(),
+            revoked: AtomicU16::new(0),
         });
         world.registry = world.registry.with(odd.clone());
         odd
@@ -394,4 +403,64 @@ async fn a_webhook_whose_dispute_finds_no_room_waits_for_a_person() {
         .unwrap();
     assert!(!notes.is_empty() && notes.iter().all(|n| n.contains("1000 such disputes wait")), "{notes:?}");
     assert_eq!(stage.waiting().await.len(), 1_000);
+}
+
+impl Stage {
+    async fn gap(&self) -> Gap {
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        let gaps = watermarks::gaps(&mut conn).await.unwrap();
+        gaps.into_iter().find(|gap| gap.provider == "stripe").unwrap()
+    }
+
+    /// The severity of what the watchdog says of accounts that cannot be listed, and whether it still stands.
+    async fn told_of_failing(&self) -> Vec<String> {
+        worker::watch(&self.engine.shop).await.unwrap();
+        sqlx::query_scalar(
+            "select severity || case when state in ('raised', 'sent') then ' stands' else ' ' || state end
+             from alerts where kind = 'polls_failing' order by alert_id",
+        )
+        .fetch_all(&self.db.pool)
+        .await
+        .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn polls_that_keep_failing_are_told_of_once_until_they_go_through_again() {
+    let mut stage = Stage::new().await;
+    let odd = stage.odd([]).await;
+    let polled_at = stage.gap().await.last_poll_at;
+    assert!(polled_at.is_some());
+    odd.revoked.store(401, Ordering::Relaxed);
+    stage.advance(hours(17)).await;
+    assert_eq!(stage.told_of_failing().await, Vec::<String>::new(), "a bad hour is nobody's business");
+    stage.open(dispute(STRIPE, "general", hours(400))).await;
+    stage.advance(hours(2)).await;
+    assert_eq!(stage.told_of_failing().await, ["warning stands"]);
+    stage.advance(hours(29)).await;
+    assert_eq!(stage.told_of_failing().await, ["warning stands"]);
+    let gap = stage.gap().await;
+    assert_eq!(gap.last_poll_at, polled_at, "48 hours later the last poll is what it was");
+    assert_eq!(gap.failing_since, Some(stage.clock.now() - hours(42)));
+    assert!(gap.last_poll_error.is_some_and(|why| why.contains("401")));
+    odd.revoked.store(0, Ordering::Relaxed);
+    stage.advance(hours(7)).await;
+    assert_eq!(stage.told_of_failing().await, ["warning resolved"]);
+    let gap = stage.gap().await;
+    assert!(gap.last_poll_at > polled_at && gap.failing_since.is_none() && gap.last_poll_error.is_none());
+}
+
+#[tokio::test]
+async fn an_account_of_which_nothing_is_heard_in_any_way_is_a_page() {
+    let mut stage = Stage::new().await;
+    let odd = stage.odd([]).await;
+    odd.revoked.store(503, Ordering::Relaxed);
+    stage.advance(hours(19)).await;
+    assert_eq!(stage.told_of_failing().await, ["page stands"]);
+    stage.settle().await;
+    stage.advance(hours(19)).await;
+    assert_eq!(stage.told_of_failing().await, ["page stands"]);
+    odd.revoked.store(0, Ordering::Relaxed);
+    stage.advance(hours(7)).await;
+    assert_eq!(stage.told_of_failing().await, ["page resolved"]);
 }

@@ -67,7 +67,7 @@ pub struct Engine {
 /// hold together; an address that is taken.
 pub async fn start(config: &Config, opened: Opened, clock: Clock) -> anyhow::Result<Engine> {
     let metrics = Metrics::install();
-    let rules = configured_rules(config)?;
+    let rules = check(config)?;
     opened.check().await.with_context(|| format!("cannot reach the database {}", opened.shown))?;
     store::migrate(&opened.pool)
         .await
@@ -107,6 +107,14 @@ pub async fn start(config: &Config, opened: Opened, clock: Clock) -> anyhow::Res
     let roles = engine.start_worker(config);
     engine.start_http(config, roles).await?;
     Ok(engine)
+}
+
+/// What stands in the files that a configuration names: the merchants' rules, and the certificate for gRPC. Everything
+/// else was checked when it was read. `serve --check` is this and nothing more.
+pub fn check(config: &Config) -> anyhow::Result<Vec<ConfiguredRules>> {
+    let rules = configured_rules(config)?;
+    grpc::check_tls(&config.grpc)?;
+    Ok(rules)
 }
 
 /// What was made on a moved clock would be taken for the past or the future by the machine's.

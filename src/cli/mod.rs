@@ -45,7 +45,7 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 struct Globals {
     /// The configuration file. Without it: the defaults and the environment.
-    #[arg(long, global = true, env = "RESPONDBY_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = crate::config::COMMAND_LINE, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print the answer as JSON.
     #[arg(long, global = true)]

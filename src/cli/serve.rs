@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Globals;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::{app, grpc, observe, store};
+use crate::{app, observe, store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -20,13 +20,16 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let config = globals.load()?;
+    // Before anything is opened or written: what would be found later is found with half of it done.
+    app::check(&config)?;
     if args.check {
-        app::configured_rules(&config)?;
-        grpc::check_tls(&config.grpc)?;
         println!("{}", summary(&config));
         return Ok(ExitCode::SUCCESS);
     }
     observe::start_logging(&config.log)?;
+    for variable in &config.unread {
+        tracing::warn!(variable, "this variable begins like ours and names no key: nothing reads it");
+    }
     // Listened for before anything starts, so that an early Ctrl-C still drains.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
@@ -53,6 +56,8 @@ pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCod
 
 fn summary(config: &Config) -> String {
     let mut lines = vec![format!("the configuration holds together; http.listen = {}", config.http.listen)];
+    let unread = |name| format!("the environment variable {name} names no key: nothing reads it");
+    lines.extend(config.unread.iter().map(unread));
     for account in &config.accounts {
         let secrets = account.webhook_secrets.len();
         if let Some(via) = account.via.as_ref().filter(|_| secrets == 0) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::layers::Step;
 use super::problem::nearest;
 use super::secret::{Secret, SecretError};
-use super::{AlertsConfig, ChannelKind, Config, account, grpc};
+use super::{AlertsConfig, ChannelKind, Config, account, grpc, usable};
 
 pub(super) struct Mistake {
     pub at: Vec<Step>,
@@ -21,6 +21,7 @@ pub(super) struct Mistake {
 pub(super) fn all(config: &mut Config, base: &Path, environment: &[(String, String)]) -> Vec<Mistake> {
     let mut found = Vec::new();
     ranges(config, &mut found);
+    time_outs(config, &mut found);
     urls(config, &mut found);
     names(config, &mut found);
     account::all(&config.accounts, &config.providers, &mut found);
@@ -28,6 +29,7 @@ pub(super) fn all(config: &mut Config, base: &Path, environment: &[(String, Stri
     rules_files(config, base, &mut found);
     grpc::all(&mut config.grpc, base, &mut found);
     secrets(config, base, environment, &mut found);
+    usable::all(config, &mut found);
     found
 }
 
@@ -44,7 +46,7 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
     let c = config;
     let size = |n: usize| n as u64;
     #[rustfmt::skip]
-    let bounds: [(&str, u64, u64, u64); 35] = [
+    let bounds: [(&str, u64, u64, u64); 38] = [
         ("database.connections_max", c.database.connections_max.into(), 4, 1000),
         ("database.acquire_timeout_ms", c.database.acquire_timeout_ms, 10, 60_000),
         ("database.statement_timeout_ms", c.database.statement_timeout_ms, 100, 3_600_000),
@@ -76,6 +78,9 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
         ("worker.calls_max", size(c.worker.calls_max), 1, 1_000),
         ("worker.lease_s", c.worker.lease_s.into(), 10, 3_600),
         ("reconcile.every_s", c.reconcile.every_s.into(), 10, 86_400),
+        ("reconcile.overlap_s", c.reconcile.overlap_s.into(), 60, 604_800),
+        ("reconcile.first_lookback_s", c.reconcile.first_lookback_s.into(), 86_400, 63_072_000),
+        ("alerts.per_hour_max", c.alerts.per_hour_max.into(), 1, 10_000),
         ("alerts.repage_every_s", c.alerts.repage_every_s.into(), 60, 86_400),
         ("alerts.escalate_after_s", c.alerts.escalate_after_s.into(), 60, 604_800),
         ("facts.timeout_ms", c.facts.timeout_ms, 100, 60_000),
@@ -84,6 +89,32 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
     for (path, value, low, high) in bounds {
         if !(low..=high).contains(&value) {
             found.push(mistake(path, format!("{value} is out of range: {low} to {high}")));
+        }
+    }
+    if !(0.01..=100.0).contains(&c.reconcile.calls_per_s) {
+        let message = format!("{} is out of range: 0.01 to 100", c.reconcile.calls_per_s);
+        found.push(mistake("reconcile.calls_per_s", message));
+    }
+    if let Err(e) = tracing_subscriber::EnvFilter::try_new(&c.log.filter) {
+        found.push(mistake("log.filter", format!("is not a filter: {e}")));
+    }
+    if c.worker.roles.is_empty() {
+        found.push(mistake("worker.roles", "a process without a role does nothing: \"intake\", \"worker\""));
+    }
+}
+
+fn time_outs(config: &Config, found: &mut Vec<Mistake>) {
+    let c = config;
+    for (name, provider) in &c.providers.0 {
+        for (key, value) in [
+            ("connect_timeout_ms", provider.connect_timeout_ms),
+            ("read_timeout_ms", provider.read_timeout_ms),
+            ("total_timeout_ms", provider.total_timeout_ms),
+        ] {
+            if !(100..=600_000).contains(&value) {
+                let message = format!("{value} is out of range: 100 to 600000");
+                found.push(mistake(&format!("providers.{name}.{key}"), message));
+            }
         }
     }
     // A claimed call must be over, or given up by its own time-outs, before another worker may take it.
@@ -97,16 +128,6 @@ fn ranges(config: &Config, found: &mut Vec<Mistake>) {
             );
             found.push(Mistake { or_at: Some(at("worker.lease_s")), ..mistake(&path, message) });
         }
-    }
-    if !(0.01..=100.0).contains(&c.reconcile.calls_per_s) {
-        let message = format!("{} is out of range: 0.01 to 100", c.reconcile.calls_per_s);
-        found.push(mistake("reconcile.calls_per_s", message));
-    }
-    if let Err(e) = tracing_subscriber::EnvFilter::try_new(&c.log.filter) {
-        found.push(mistake("log.filter", format!("is not a filter: {e}")));
-    }
-    if c.worker.roles.is_empty() {
-        found.push(mistake("worker.roles", "a process without a role does nothing: \"intake\", \"worker\""));
     }
 }
 
@@ -137,6 +158,11 @@ fn urls(config: &Config, found: &mut Vec<Mistake>) {
             found.push(mistake(&path, format!("an address starts with {}", schemes.join(" or "))));
         } else if schemes == http && url.ends_with('/') {
             found.push(mistake(&path, "write the address without the slash at its end"));
+        } else if schemes == http && !usable::is_web_address(url) {
+            found.push(mistake(
+                &path,
+                "this is no address: after https:// stands a host, and after a colon its port",
+            ));
         }
     }
 }

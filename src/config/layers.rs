@@ -12,9 +12,15 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::check::Mistake;
 use super::problem::{ConfigError, Position, Problem, nearest};
+use super::variables::PREFIX;
 use super::{Config, DEFAULT_TOML, SecretError};
 
-const PREFIX: &str = "RESPONDBY_";
+/// Keys there were, and what is so instead.
+const RETIRED: [(&str, &str); 1] = [(
+    "quiet_after_s",
+    "`quiet_after_s` is no key any more: an open dispute with no news is fetched after an eighth of the time that is left, \
+     at least every 6 hours. Remove it",
+)];
 const COMMON: &str = "DATABASE_URL";
 
 /// A step on the way to a value.
@@ -66,6 +72,11 @@ impl Layers {
             layers.push(origin, text, false);
         }
         Ok(layers)
+    }
+
+    /// Everything that was written, one text after the other, the defaults left out.
+    pub fn text(&self) -> String {
+        self.layers.iter().skip(1).map(|layer| format!("{}\n", layer.text)).collect()
     }
 
     fn push(&mut self, origin: String, text: String, has_lines: bool) {
@@ -211,6 +222,10 @@ fn explain(message: &str) -> (String, Option<String>) {
     };
     if let Some(wanted) = wanted {
         return (format!("{told}, expected {wanted}"), None);
+    }
+    let retired = |word: &str| RETIRED.iter().find(|(key, _)| word == *key).map(|(_, now)| (*now).to_owned());
+    if let Some(now) = message.strip_prefix("unknown field `").and_then(|m| retired(m.split('`').next()?)) {
+        return (now, None);
     }
     let mut quoted = message.split('`').skip(1).step_by(2);
     let hint = match quoted.next() {

@@ -10,6 +10,8 @@ mod problem;
 mod provider;
 mod secret;
 mod sections;
+mod usable;
+mod variables;
 
 use std::env;
 use std::path::Path;
@@ -19,11 +21,14 @@ use serde::Deserialize;
 use layers::Layers;
 pub use problem::{ConfigError, Problem};
 pub use provider::{ProviderConfig, ProvidersConfig};
-pub use secret::{Secret, SecretError, SecretSource, read_file as read_secret_file};
+pub use secret::{Secret, SecretError, SecretSource, key_bytes, read_file as read_secret_file};
 pub use sections::*;
 
 /// Every key with its default and its meaning, as people read it.
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
+
+/// The variable that names the file, which the command line reads.
+pub const COMMAND_LINE: &str = "RESPONDBY_CONFIG";
 
 /// The whole configuration. Secrets are read, rules files are found, names are unique.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,6 +50,9 @@ pub struct Config {
     pub merchants: Vec<MerchantConfig>,
     #[serde(default, rename = "account")]
     pub accounts: Vec<AccountConfig>,
+    /// Variables that begin like ours, and that nothing reads.
+    #[serde(skip)]
+    pub unread: Vec<String>,
 }
 
 impl Config {
@@ -69,10 +77,13 @@ impl Config {
         let merged = layers.merge()?;
         let mut config = layers.deserialize(merged.clone())?;
         let base = file.and_then(Path::parent).unwrap_or(Path::new(""));
-        let problems: Vec<Problem> = check::all(&mut config, base, &environment)
+        let mut problems: Vec<Problem> = check::all(&mut config, base, &environment)
             .into_iter()
             .map(|mistake| layers.locate(&merged, mistake))
             .collect();
+        let (misspelt, unread) = variables::unknown(&layers.text(), &environment);
+        problems.extend(misspelt);
+        config.unread = unread;
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
 

@@ -5,8 +5,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::{self, Deserialize, Deserializer};
+use zeroize::Zeroizing;
 
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretSource {
@@ -74,6 +77,16 @@ pub fn read_file(path: &Path) -> Result<String, SecretError> {
         }
     }
     Ok(text)
+}
+
+/// The 32 bytes of a sealing key, written as 64 hex digits or as base64.
+pub fn key_bytes(text: &SecretString) -> Option<Zeroizing<[u8; 32]>> {
+    let text = text.expose_secret().trim();
+    let decoded = Zeroizing::new(match text.len() {
+        64 => hex::decode(text).ok()?,
+        _ => STANDARD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text.trim_end_matches('='))).ok()?,
+    });
+    Some(Zeroizing::new(decoded.as_slice().try_into().ok()?))
 }
 
 impl fmt::Display for SecretSource {

@@ -114,7 +114,6 @@ pub struct WorkerConfig {
 pub struct ReconcileConfig {
     pub every_s: u32,
     pub calls_per_s: f64,
-    pub quiet_after_s: u32,
     pub overlap_s: u32,
     pub first_lookback_s: u32,
 }

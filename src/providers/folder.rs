@@ -36,6 +36,11 @@ pub trait Folder: Provider + Sized {
         Vec::new()
     }
 
+    /// What is wrong with the values of its table, each with its key. `start` fails on the same.
+    fn mistakes(_config: &ProviderConfig) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Fails when no client can be built.
     fn start(config: &ProviderConfig, clock: Clock) -> anyhow::Result<Self>;
 

@@ -50,6 +50,11 @@ macro_rules! registry {
                 match self { $(Self::$variant => <$provider as Folder>::MERCHANT_THERE,)+ }
             }
 
+            /// What is wrong with the values of its table, each with its key.
+            pub fn mistakes(self, config: &ProviderConfig) -> Vec<(&'static str, String)> {
+                match self { $(Self::$variant => <$provider as Folder>::mistakes(config),)+ }
+            }
+
             fn start(self, config: &ProviderConfig, clock: Clock) -> anyhow::Result<Arc<dyn Provider>> {
                 Ok(match self { $(Self::$variant => Arc::new(<$provider as Folder>::start(config, clock)?),)+ })
             }

@@ -8,8 +8,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use rand::TryRngCore;
@@ -18,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::config::key_bytes;
 use crate::dispute::{AccountId, MerchantId};
 
 /// Sealed bytes: version (1), key id (4), nonce (24), ciphertext and tag (length of the text + 16).
@@ -69,13 +68,8 @@ pub enum OpenError {
 impl SealingKey {
     /// From 64 hex digits or base64 (either alphabet) of exactly 32 bytes.
     pub fn parse(text: &SecretString) -> Result<Self, KeyError> {
-        let text = text.expose_secret().trim();
-        let decoded = Zeroizing::new(decode(text).unwrap_or_default());
-        let bytes: [u8; 32] = decoded
-            .as_slice()
-            .try_into()
-            .map_err(|_| KeyError::Shape { characters: text.chars().count() })?;
-        Ok(Self(Zeroizing::new(bytes)))
+        let characters = || text.expose_secret().trim().chars().count();
+        key_bytes(text).map(Self).ok_or_else(|| KeyError::Shape { characters: characters() })
     }
 
     /// A new key from the machine's entropy.
@@ -180,19 +174,15 @@ fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn decode(text: &str) -> Option<Vec<u8>> {
-    if text.len() == 64 {
-        return hex::decode(text).ok();
-    }
-    STANDARD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text.trim_end_matches('='))).ok()
-}
-
 fn fill_random(bytes: &mut [u8]) {
     OsRng.try_fill_bytes(bytes).expect("the machine has entropy");
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
     use super::*;
 
     const PLACE: Place<'_> = Place { merchant_id: 7, account_id: 11, field: "credentials.api_key" };

@@ -116,7 +116,7 @@ fn asker(text: &str, secret: &str) -> anyhow::Result<FactsAsker> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("respondby.toml");
     std::fs::write(&file, text).unwrap();
-    let config = Config::read(Some(&file), [("KEY".to_owned(), secret.to_owned())]).unwrap();
+    let config = Config::read(Some(&file), [("KEY".to_owned(), secret.to_owned())])?;
     FactsAsker::new(&config, Clock::frozen_at(world::noon()))
 }
 
@@ -179,7 +179,7 @@ async fn what_the_merchants_system_answers_is_kept_beside_what_was_set_by_hand()
 #[tokio::test]
 async fn a_question_that_cannot_be_signed_is_a_mistake_in_the_configuration() {
     let unsigned = asker("[facts]\nurl = 'https://shop.example.test/facts'\n", SECRET).unwrap_err();
-    assert!(format!("{unsigned:#}").contains("facts: there is a url and no secret"), "{unsigned:#}");
+    assert!(format!("{unsigned:#}").contains("nothing is named to sign with"), "{unsigned:#}");
     let text = "[facts]\nurl = 'https://shop.example.test/facts'\nsecret = 'env:KEY'\n";
     let short = format!("{:#}", asker(text, "whsec_AAAA").unwrap_err());
     assert!(short.contains("24 to 64 random bytes") && !short.contains("AAAA"), "{short}");

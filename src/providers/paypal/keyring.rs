@@ -3,7 +3,7 @@
 //! one download at a time, few in a minute, small, and none twice that led to nothing.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context;
@@ -47,7 +47,7 @@ pub struct Keyring {
 }
 
 /// A key of the operator's choice, in place of downloads.
-struct Pinned {
+pub struct Pinned {
     key: Key,
     /// The one certificate it stands for; all of them without one.
     id: Option<String>,
@@ -69,6 +69,17 @@ impl Pinned {
     }
 }
 
+/// What every webhook's signature is checked with, where a file is named.
+pub fn pinned(text: &str) -> anyhow::Result<Option<Pinned>> {
+    (!text.is_empty()).then(|| Pinned::read(text)).transpose()
+}
+
+/// The authorities in PEM, where a file is named.
+pub fn authorities(path: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    let read = || std::fs::read(path).with_context(|| format!("cannot read the authorities in {path}"));
+    (!path.is_empty()).then(read).transpose()
+}
+
 enum Download {
     Got(Vec<u8>),
     /// PayPal has no such certificate.
@@ -80,16 +91,11 @@ enum Download {
 impl Keyring {
     /// Empty paths are none. Fails when a file that is named cannot be read, or no HTTPS client be built.
     pub fn new(pinned: &str, authorities: &str, domain: &str, clock: Clock) -> anyhow::Result<Self> {
-        let named = |path: &str| (!path.is_empty()).then(|| PathBuf::from(path));
-        let pinned = (!pinned.is_empty()).then(|| Pinned::read(pinned)).transpose()?;
-        let read = |path: PathBuf| {
-            std::fs::read(&path).with_context(|| format!("cannot read the authorities in {}", path.display()))
-        };
         Ok(Self {
             http: Http::new(TIME_OUTS, "paypal-debug-id", clock.clone())?.body_at_most(DOWNLOAD_BYTES_MAX),
             clock,
-            pinned,
-            authorities_pem: named(authorities).map(read).transpose()?,
+            pinned: self::pinned(pinned)?,
+            authorities_pem: self::authorities(authorities)?,
             domain: domain.to_owned(),
             trust: Arc::default(),
             held: Mutex::default(),

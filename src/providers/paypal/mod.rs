@@ -28,7 +28,7 @@ mod wire;
 
 use super::*;
 use crate::providers::http::{Http, TimeOuts};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use api::Api;
 use chrono::TimeDelta;
 use keyring::Keyring;
@@ -60,28 +60,27 @@ impl Folder for Paypal {
     /// The id of the webhook, which the signature covers and no request carries.
     const WEBHOOK_SECRETS: WebhookSecrets = WebhookSecrets::Required;
 
+    fn mistakes(config: &ProviderConfig) -> Vec<(&'static str, String)> {
+        let of = |name: &str| config.setting(name);
+        let checked = [
+            ("certificate_origins", origins(of("certificate_origins")).err()),
+            ("certificate_domain", domain(of("certificate_domain")).err()),
+            ("certificate_authorities", keyring::authorities(of("certificate_authorities")).err()),
+            ("certificate_file", keyring::pinned(of("certificate_file")).err()),
+            ("repeats_for_s", repeats_for(of("repeats_for_s")).err()),
+        ];
+        checked.into_iter().filter_map(|(name, error)| Some((name, format!("{:#}", error?)))).collect()
+    }
+
     fn start(config: &ProviderConfig, clock: Clock) -> anyhow::Result<Self> {
-        let origins: Vec<String> =
-            config.setting("certificate_origins").split_whitespace().map(str::to_owned).collect();
-        if let Some(wrong) = origins.iter().find(|origin| !certificate::is_origin(origin)) {
-            anyhow::bail!(
-                "`certificate_origins` holds `{wrong}`: write `https://` and a host, without a path"
-            );
-        }
-        let repeats_for_s = config.setting("repeats_for_s");
-        let seconds: u32 = repeats_for_s
-            .parse()
-            .with_context(|| format!("`repeats_for_s` is `{repeats_for_s}`: whole seconds are expected"))?;
-        let domain = config.setting("certificate_domain");
-        ensure!(domain.contains('.'), "`certificate_domain` is `{domain}`: a domain is expected");
-        let (pinned, authorities) =
-            (config.setting("certificate_file"), config.setting("certificate_authorities"));
+        let of = |name: &str| config.setting(name);
         let http = Http::new(TimeOuts::of(config), "paypal-debug-id", clock.clone())?;
+        let (pinned, authorities) = (of("certificate_file"), of("certificate_authorities"));
         Ok(Self {
             api: Api::new(http, &config.base_url, clock.clone()),
-            keyring: Keyring::new(pinned, authorities, domain, clock)?,
-            origins,
-            repeats_for: TimeDelta::seconds(seconds.into()),
+            origins: origins(of("certificate_origins"))?,
+            repeats_for: repeats_for(of("repeats_for_s"))?,
+            keyring: Keyring::new(pinned, authorities, domain(of("certificate_domain"))?, clock)?,
         })
     }
 
@@ -89,6 +88,28 @@ impl Folder for Paypal {
     fn described() -> super::conformance::Conformance {
         conformance::conformance()
     }
+}
+
+fn origins(text: &str) -> anyhow::Result<Vec<String>> {
+    let origins: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    match origins.iter().find(|origin| !certificate::is_origin(origin)) {
+        Some(wrong) => {
+            bail!("`certificate_origins` holds `{wrong}`: write `https://` and a host, without a path")
+        }
+        None => Ok(origins),
+    }
+}
+
+fn domain(text: &str) -> anyhow::Result<&str> {
+    ensure!(text.contains('.'), "`certificate_domain` is `{text}`: a domain is expected");
+    Ok(text)
+}
+
+fn repeats_for(text: &str) -> anyhow::Result<TimeDelta> {
+    let seconds: Option<u32> = text.parse().ok();
+    let seconds =
+        seconds.with_context(|| format!("`repeats_for_s` is `{text}`: whole seconds are expected"))?;
+    Ok(TimeDelta::seconds(seconds.into()))
 }
 
 impl Provider for Paypal {

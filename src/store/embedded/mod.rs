@@ -115,6 +115,11 @@ impl Running {
         self.server.dir()
     }
 
+    /// Where other programs on this machine find it (`psql -h`).
+    pub fn socket_dir(&self) -> &Path {
+        self.server.socket_dir()
+    }
+
     /// Whether the server was running before, left by an engine that was killed.
     pub fn adopted(&self) -> bool {
         self.adopted

@@ -35,6 +35,9 @@ pub const DIGEST: &str = "digest";
 /// The kind of an alert saying that a channel has told us to stop sending to it.
 pub const CHANNEL_STOPPED: &str = "channel_stopped";
 
+/// Kinds that are never folded into a digest, however many there are: their time is what they tell of.
+pub const ABOUT_A_DEADLINE: [&str; 3] = ["deadline", "deadline_unknown", "missed"];
+
 /// Whether the reason for an alert is gone, by what its cycle and dispute have come to since. An alert about
 /// an open cycle is moot once the cycle is not open, except for news of the end itself.
 pub fn is_moot(kind: &str, cycle: Option<CycleState>, status: Option<Status>) -> bool {

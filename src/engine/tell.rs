@@ -1,5 +1,6 @@
 //! Whom a look tells what: the person who is needed, at once and again on each rung of the ladder, and the
-//! pages at the margin and at `respond_by`. Decides nothing; every alert is told once.
+//! pages at the margin and at `respond_by`. Decides nothing; every alert is raised once, and what is a page is sent
+//! again until somebody acknowledges it.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -42,7 +43,7 @@ pub(super) fn what_is_needed(
     if let Some((kind, key)) = kind_and_key {
         out.effects.push(Effect::Tell(Alert {
             kind,
-            severity: Severity::Warning,
+            severity: how_loud(row, plan, now),
             cycle_n: Some(n),
             key,
             title: format!("a person is needed: {}", plan.waiting_for.join("; ")),
@@ -55,6 +56,18 @@ pub(super) fn what_is_needed(
         (Some(told), Some(rung)) => Some(told.min(rung)),
         (told, rung) => told.or(rung),
     };
+}
+
+/// In the last quarter of the window somebody has to say "I have it": a safety margin may be short, and what nobody
+/// read would be told again when it is too late. The margin's own page comes with this look and is not doubled.
+fn how_loud(row: &CycleRow, plan: &Plan, now: DateTime<Utc>) -> Severity {
+    let respond_by = row.cycle.respond_by;
+    let last_quarter = respond_by - (respond_by - row.cycle.opened_at) / 4;
+    let pages_anyway = now >= plan.page_at && plan.paged_at.is_none();
+    match (last_quarter..respond_by).contains(&now) && !pages_anyway {
+        true => Severity::Page,
+        false => Severity::Warning,
+    }
 }
 
 /// What people were asked is no question any more. A page stands until the record shows the response.

@@ -508,9 +508,9 @@ async fn a_digest_leaves_out_what_has_been_answered_and_is_not_sent_when_all_has
     }
     desk.answers(SLACK, &[500, 200]).await;
     let notifier = desk.notifier_with("[[alerts.route]]\nchannels = ['ops']\n", &[("per_hour_max", 1)]);
-    let first = about(501, Severity::Warning, "deadline");
-    let second = about(502, Severity::Warning, "deadline");
-    let info = about(503, Severity::Info, "deadline");
+    let first = about(501, Severity::Warning, "needs_person");
+    let second = about(502, Severity::Warning, "needs_person");
+    let info = about(503, Severity::Info, "needs_person");
     let ids = desk.raise(&[first, second, info]).await;
     notifier.step().await.unwrap();
     world::answer(&desk.db.pool, 503, desk.clock.now()).await;
@@ -518,10 +518,30 @@ async fn a_digest_leaves_out_what_has_been_answered_and_is_not_sent_when_all_has
     let slack: Vec<_> = desk.posted(SLACK).await.iter().map(|r| body(r).to_string()).collect();
     let digests: Vec<_> = slack.iter().filter(|text| text.contains("hourly budget")).collect();
     assert_eq!(digests.len(), 1, "the digest of infos had nothing left to tell: {slack:#?}");
-    assert!(digests[0].contains("1 × deadline, the earliest to respond to by 2026-11-22 12:00:00 UTC"));
+    assert!(digests[0].contains("1 × needs_person, the earliest to respond to by 2026-11-22 12:00:00 UTC"));
     assert_eq!(desk.row(ids[1]).await.state, "sent");
     assert_eq!(desk.row(ids[2]).await.state, "resolved");
     assert_eq!(desk.count("raised").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_about_a_deadline_is_never_folded_and_uses_nothing_of_the_budget() {
+    let desk = Desk::new().await;
+    desk.answers(SLACK, &[200]).await;
+    let notifier = desk.notifier_with("[[alerts.route]]\nchannels = ['ops']\n", &[("per_hour_max", 2)]);
+    let of = |kind: &str, i: usize| NewAlert {
+        kind: kind.to_owned(),
+        ..alert(Severity::Warning, &format!("{kind}{i}"))
+    };
+    let kinds = ["deadline", "deadline_unknown", "missed"];
+    let rungs: Vec<_> = kinds.iter().flat_map(|kind| (0..3).map(|i| of(kind, i))).collect();
+    desk.raise(&rungs).await;
+    while let Stepped::Did(_) = notifier.step().await.unwrap() {}
+    assert_eq!(desk.posted(SLACK).await.len(), 9);
+    let others: Vec<_> = (0..3).map(|i| of("needs_person", i)).collect();
+    desk.raise(&others).await;
+    while let Stepped::Did(_) = notifier.step().await.unwrap() {}
+    assert_eq!(desk.posted(SLACK).await.len(), 11, "two of the three, as many as the budget has");
 }
 
 #[tokio::test]

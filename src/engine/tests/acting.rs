@@ -114,8 +114,19 @@ fn row_3_a_window_is_open_until_its_last_instant() {
         r#"then = { hold = { why = "ask ann" } }"#,
         "created respond_by 3d | tell needs_person; hold (ask ann); wake -1d
          at 2d23h59m59s        | @2d tell deadline; @2d18h tell deadline; @2d18h PAGE unanswered;
-                               | @2d23h tell deadline; hold (ask ann); wake -0s
+                               | @2d23h PAGE deadline; hold (ask ann); wake -0s
          order accept by ann   | want accept; answered by accept",
+    );
+}
+
+#[test]
+fn with_a_short_margin_the_last_quarter_of_the_window_pages_all_the_same() {
+    let rules = always("", r#"then = { hold = { why = "ask ann" } }"#).replace("\"6h\"", "\"10m\"");
+    scenario(
+        &[("v1", &rules)],
+        "created respond_by 10d | tell needs_person; hold (ask ann); wake -7d
+         at 9d23h59m            | @3d tell deadline; @7d tell deadline; @9d PAGE deadline; @9d18h PAGE deadline;
+                                | @9d23h PAGE deadline; @9d23h50m PAGE unanswered; hold (ask ann); wake -0s",
     );
 }
 
@@ -126,7 +137,7 @@ fn a_one_day_upi_window_has_a_ladder_of_its_own() {
         r#"then = { hold = { why = "ask ann" } }"#,
         "created respond_by 1d | tell needs_person; hold (ask ann); wake -12h
          advance 19h           | @12h tell deadline; @18h PAGE unanswered; hold (ask ann); wake -4h
-         advance 6h            | @20h tell deadline; @23h tell deadline; @1d PAGE missed; hold (ask ann); wake +6h",
+         advance 6h            | @20h PAGE deadline; @23h PAGE deadline; @1d PAGE missed; hold (ask ann); wake +6h",
     );
 }
 

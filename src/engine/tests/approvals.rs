@@ -55,7 +55,7 @@ fn without_the_approval_it_pages_and_never_acts() {
         "created respond_by 60h | want stage_evidence; tell needs_person;
                                 | defend at -1d (approval by a person); wake -1d
          advance 61h            | @1d12h tell deadline; @2d6h tell deadline; @2d6h PAGE unanswered;
-                                | @2d11h tell deadline; @2d12h PAGE missed;
+                                | @2d11h PAGE deadline; @2d12h PAGE missed;
                                 | defend at -1d (approval by a person); wake +6h",
     );
 }
@@ -142,7 +142,7 @@ fn a_grant_is_for_the_evidence_that_was_there() {
                approve by bob                          | defend at -1d; wake -1d
                at 1h evidence receipt file_7           | @1h want stage_evidence; @1h tell needs_person;
                                                        | defend at -1d ({before}); wake -7d
-               at 9d                                   | @3d tell deadline; @7d tell deadline; @9d tell deadline;
+               at 9d                                   | @3d tell deadline; @7d tell deadline; @9d PAGE deadline;
                                                        | defend at -1d ({before}); wake -6h10m"#
         ),
     );

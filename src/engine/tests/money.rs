@@ -106,7 +106,7 @@ fn row_25_an_inquiry_cannot_be_accepted_where_the_provider_cannot() {
             "created stage inquiry respond_by 60h | tell needs_person; accept at -2d12h ({why}); wake -1d
              order accept by ann                  | accept at -2d12h ({why}); wake -1d
              advance 59h                          | @1d12h tell deadline; @2d6h tell deadline;
-                                                  | @2d6h PAGE unanswered; @2d11h tell deadline;
+                                                  | @2d6h PAGE unanswered; @2d11h PAGE deadline;
                                                   | accept at -2d12h ({why}); wake -0s"
         ),
     );

@@ -27,7 +27,7 @@ fn a_hold_by_a_person_is_not_overruled_by_the_margin() {
         "created respond_by 60h | accept at -1d12h; wake -1d12h
          order hold by ann      | tell needs_person; hold (asked to wait); wake -1d
          advance 61h            | @1d12h tell deadline; @2d6h tell deadline; @2d6h PAGE unanswered;
-                                | @2d11h tell deadline; @2d12h PAGE missed; hold (asked to wait); wake +6h",
+                                | @2d11h PAGE deadline; @2d12h PAGE missed; hold (asked to wait); wake +6h",
     );
 }
 

@@ -40,8 +40,8 @@ fn each_deadline_is_paged_for_on_its_own() {
          at 55h                    | @1d12h tell deadline; @2d6h tell deadline; @2d6h PAGE unanswered;
                                    | hold (ask ann); wake -1h
          news respond_by 100h      | tell deadline; hold (ask ann); wake -1d
-         advance 45h               | @3d4h tell deadline; @3d22h tell deadline; @3d22h PAGE unanswered;
-                                   | @4d3h tell deadline; @4d4h PAGE missed; hold (ask ann); wake +6h",
+         advance 45h               | @3d4h PAGE deadline; @3d22h tell deadline; @3d22h PAGE unanswered;
+                                   | @4d3h PAGE deadline; @4d4h PAGE missed; hold (ask ann); wake +6h",
     );
 }
 
@@ -49,7 +49,7 @@ fn each_deadline_is_paged_for_on_its_own() {
 fn several_rungs_that_passed_at_once_are_told_once() {
     holding(
         "created respond_by 20d    | tell needs_person; hold (ask ann); wake -7d
-         at 10d news respond_by 10d20h | @10d tell deadline; hold (ask ann); wake -6h10m",
+         at 10d news respond_by 10d20h | @10d PAGE deadline; hold (ask ann); wake -6h10m",
     );
 }
 
@@ -139,7 +139,7 @@ fn rows_1_and_5_lost_without_our_answer_is_never_accepted_and_never_inferred() {
     holding(
         "created respond_by 60h | tell needs_person; hold (ask ann); wake -1d
              at 20d                 | @1d12h tell deadline; @2d6h tell deadline; @2d6h PAGE unanswered;
-                                    | @2d11h tell deadline; @2d12h PAGE missed; hold (ask ann); wake +17d18h
+                                    | @2d11h PAGE deadline; @2d12h PAGE missed; hold (ask ann); wake +17d18h
              news lost              | ended with nothing",
     );
     // The news of the loss is the first thing seen after a long silence: somebody is told.

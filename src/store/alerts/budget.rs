@@ -1,12 +1,13 @@
 //! The budget against noise (FIELD 1, row 26): so many infos and warnings per merchant and hour go out at
-//! once; the others are told of in one digest. Pages and digests are never held back.
+//! once; the others are told of in one digest. Pages, digests and what is about a deadline are never held back, and
+//! use nothing of the budget.
 
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use crate::alerts::DIGEST;
+use crate::alerts::{ABOUT_A_DEADLINE, DIGEST};
 use crate::dispute::MerchantId;
 
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +30,7 @@ struct Waiting {
     merchant_id: MerchantId,
     alert_id: i64,
     severity: String,
+    kind: String,
 }
 
 /// Decides for the infos and warnings that are due: out now, or into a digest. Run it in a transaction.
@@ -43,6 +45,9 @@ pub async fn admit(conn: &mut PgConnection, budget: Budget, now: DateTime<Utc>) 
     lock_budgets(conn, &merchants).await?;
     let mut used = used_this_hour(conn, &merchants, now).await?;
     let (through, folded): (Vec<Waiting>, Vec<Waiting>) = waiting.into_iter().partition(|w| {
+        if ABOUT_A_DEADLINE.contains(&w.kind.as_str()) {
+            return true;
+        }
         let used = used.entry(w.merchant_id).or_default();
         *used += 1;
         *used <= budget.per_hour
@@ -54,7 +59,7 @@ pub async fn admit(conn: &mut PgConnection, budget: Budget, now: DateTime<Utc>) 
 
 async fn waiting(conn: &mut PgConnection, batch: i64, now: DateTime<Utc>) -> sqlx::Result<Vec<Waiting>> {
     sqlx::query_as(
-        "select merchant_id, alert_id, severity
+        "select merchant_id, alert_id, severity, kind
         from alerts
         where next_at <= $1
             and not needs_ack
@@ -92,11 +97,12 @@ async fn used_this_hour(
     let used: Vec<(MerchantId, i64)> = sqlx::query_as(
         "select merchant_id, count(*)
         from alerts
-        where merchant_id = any($1) and budget_at > $2
+        where merchant_id = any($1) and budget_at > $2 and kind <> all($3)
         group by merchant_id",
     )
     .bind(merchants)
     .bind(now - TimeDelta::hours(1))
+    .bind(ABOUT_A_DEADLINE.as_slice())
     .fetch_all(conn)
     .await?;
     Ok(used.into_iter().collect())

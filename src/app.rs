@@ -1,12 +1,12 @@
 //! The engine put together: what the configuration asks for, started in order and stopped in the opposite one.
 //! The only place that knows both the HTTP side and the worker.
 
+mod loops;
 mod publish;
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Role};
 use crate::desk::Desk;
 use crate::grpc;
-use crate::http::{self, Api, Intake, Probes, RoleLag, Webhooks, Writers};
+use crate::http::{self, Api, Intake, Probes, Webhooks, Writers};
 use crate::observe::Metrics;
 use crate::observe::channel::Channels;
 use crate::providers::Registry;
@@ -30,17 +30,13 @@ use crate::store::accounts::{self, AccountDirectory, ConfiguredAccount};
 use crate::store::ids::Ids;
 use crate::store::seal::SealingKey;
 use crate::store::turn::{FactsPull, World};
-use crate::store::{self, Opened, api_orders, deliveries, moved_clock};
+use crate::store::{self, Opened, deliveries, moved_clock};
 use crate::worker::facts::FactsAsker;
 use crate::worker::notify::Notifier;
-use crate::worker::{self, Backlog, Bell, Bells, Calls, Pace, Pass, Settings, Shop, Stepped};
+use crate::worker::{Bells, Calls, Settings, Shop};
 
 /// How long the first webhook waits for the intake's own connections, before it is told to come again.
 const INTAKE_WITHIN: Duration = Duration::from_secs(2);
-/// How often accounts are looked at for changes made by another process.
-const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);
-/// How often the coming months' partitions are made sure of, and what nobody asks about any more is forgotten.
-const HOUSEKEEPING_EVERY: TimeDelta = TimeDelta::hours(6);
 
 /// A running engine.
 pub struct Engine {
@@ -205,144 +201,7 @@ pub fn shop(
     })
 }
 
-/// A step as the loop takes it: the shop is shared, each pass owns its handle.
-fn passes<F>(shop: &Arc<Shop>, step: F) -> impl FnMut() -> Pass + Send + 'static
-where
-    F: Fn(Arc<Shop>) -> Pass + Send + 'static,
-{
-    let shop = shop.clone();
-    move || step(shop.clone())
-}
-
 impl Engine {
-    /// Starts every loop the roles ask for, and whatever they are, the watchdog and who tells people what it raises:
-    /// a page about dead workers that only a worker could send would reach nobody.
-    fn start_worker(&mut self, config: &Config) -> Vec<http::Role> {
-        let shop = Arc::new(self.shop.clone());
-        let often = Duration::from_millis(config.worker.poll_every_ms);
-        let quiet = Bell::default();
-        let mut roles = vec![
-            self.run(
-                "watch",
-                &quiet,
-                often * 10,
-                passes(&shop, |s| Box::pin(async move { worker::watch(&s).await })),
-            ),
-            self.run(
-                "housekeeping",
-                &quiet,
-                often * 10,
-                passes(&shop, |s| Box::pin(async move { keep_house(&s).await })),
-            ),
-        ];
-        // On a clock that stands, whoever moves it takes the steps, this one too.
-        if !self.shop.clock.stands() {
-            roles.push(self.run("notify", &self.shop.bells.notify, often, {
-                let notifier = self.notifier.clone();
-                move || -> Pass {
-                    let notifier = notifier.clone();
-                    Box::pin(async move { notifier.step().await })
-                }
-            }));
-        }
-        let accounts = self.shop.accounts.clone();
-        let (pool, stop) = (self.shop.pool.clone(), self.stop_worker.clone());
-        self.worker.spawn(accounts.keep_fresh(pool, ACCOUNTS_EVERY, stop));
-        if !config.worker.roles.contains(&Role::Worker) {
-            return roles;
-        }
-        roles.extend(self.start_steps(&shop, often));
-        roles
-    }
-
-    /// One loop for each kind of work.
-    fn start_steps(&self, shop: &Arc<Shop>, often: Duration) -> Vec<http::Role> {
-        let bells = &self.shop.bells;
-        let quiet = Bell::default();
-        let mut roles = Vec::new();
-        // Several of each: while one waits for the database or its disk, the others read and decide.
-        let overdue = Backlog::default();
-        for _ in 0..worker::ABREAST {
-            let apply = passes(shop, |s| Box::pin(async move { worker::apply(&s).await }));
-            roles.push(self.run("apply", &bells.apply, often, apply));
-            let overdue = overdue.clone();
-            let wake = move |shop: Arc<Shop>| -> Pass {
-                let overdue = overdue.clone();
-                Box::pin(async move { worker::wake(&shop, &overdue).await })
-            };
-            roles.push(self.run("wake", &bells.wake, often, passes(shop, wake)));
-        }
-        let hands = Arc::new(worker::Hands::new(shop.clone(), self.worker.clone()));
-        roles.extend([
-            self.run("act", &bells.act, often, move || -> Pass {
-                let hands = hands.clone();
-                Box::pin(async move { hands.take_up().await })
-            }),
-            self.run(
-                "list",
-                &quiet,
-                often,
-                passes(shop, |s| Box::pin(async move { worker::reconcile_accounts(&s).await })),
-            ),
-            self.run(
-                "fetch",
-                &bells.reconcile,
-                often,
-                passes(shop, |s| Box::pin(async move { worker::reconcile_fetches(&s).await })),
-            ),
-            self.run(
-                "check",
-                &quiet,
-                often,
-                passes(shop, |s| Box::pin(async move { worker::reconcile_disputes(&s).await })),
-            ),
-        ]);
-        roles
-    }
-
-    /// Runs one step in a loop of its own; returns how it is doing, for readiness.
-    fn run(
-        &self,
-        name: &'static str,
-        bell: &Bell,
-        poll_every: Duration,
-        mut step: impl FnMut() -> Pass + Send + 'static,
-    ) -> http::Role {
-        let clock = self.shop.clock.clone();
-        let looked_at = Arc::new(AtomicI64::new(clock.now().timestamp_millis()));
-        let pace = Pace { clock: clock.clone(), poll_every, stop: self.stop_worker.clone() };
-        let (bell, mark, marked) = (bell.clone(), looked_at.clone(), clock.clone());
-        let marking = move || -> Pass {
-            let (pass, mark, clock) = (step(), mark.clone(), marked.clone());
-            Box::pin(async move {
-                let stepped = pass.await;
-                mark.store(clock.now().timestamp_millis(), Ordering::Relaxed);
-                stepped
-            })
-        };
-        let task = self.worker.spawn(worker::run(name, pace, bell, marking));
-        Arc::new(move || RoleLag {
-            role: name.to_owned(),
-            lag_ms: clock.now().timestamp_millis() - looked_at.load(Ordering::Relaxed),
-            running: !task.is_finished(),
-        })
-    }
-
-    /// Every kind of step once, by hand: for who moves the clock, instead of the loops.
-    pub async fn step(&self, backlog: &Backlog) -> anyhow::Result<Stepped> {
-        let shop = &self.shop;
-        let steps = [
-            worker::apply(shop).await?,
-            worker::wake(shop, backlog).await?,
-            worker::act(shop).await?,
-            worker::reconcile_fetches(shop).await?,
-            worker::reconcile_disputes(shop).await?,
-            worker::reconcile_accounts(shop).await?,
-            self.notifier.step().await?,
-        ];
-        Ok(steps.into_iter().fold(Stepped::Idle { next_at: None }, Stepped::and))
-    }
-
     async fn start_http(&mut self, config: &Config, roles: Vec<http::Role>) -> anyhow::Result<()> {
         let takes_in = config.worker.roles.contains(&Role::Intake);
         let (clock, ids) = (self.shop.clock.clone(), self.shop.world.ids.clone());
@@ -392,15 +251,4 @@ impl Engine {
         self.opened.close().await?;
         Ok(())
     }
-}
-
-async fn keep_house(shop: &Shop) -> anyhow::Result<Stepped> {
-    let now = shop.clock.now();
-    let mut conn = shop.pool.acquire().await?;
-    deliveries::maintain_months(&mut conn, now).await?;
-    let forgotten = api_orders::forget(&mut conn, now).await?;
-    if forgotten > 0 {
-        tracing::debug!(orders = forgotten, "orders that programs gave long ago are forgotten");
-    }
-    Ok(Stepped::Idle { next_at: Some(now + HOUSEKEEPING_EVERY) })
 }

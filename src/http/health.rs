@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::answer::{counted, json, with_type};
 use super::intake::Intake;
 use crate::store::pending_migrations;
+use crate::store::vitals::{self, Due};
 
 /// Readiness is found out at most this often, however many ask.
 const FRESH_FOR: Duration = Duration::from_secs(1);
@@ -26,14 +27,15 @@ const DATABASE_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RoleLag {
     pub role: String,
-    /// Milliseconds the oldest piece of work has been waiting, when it last looked.
-    pub lag_ms: i64,
-    /// False when it has stopped looking: the process is not ready then.
+    /// Milliseconds since the oldest piece of its work was due, whoever is to do it. `None` where nothing says when
+    /// its work is due, or the database cannot be asked.
+    pub lag_ms: Option<i64>,
+    /// False when it has ended or hangs: the process is not ready then.
     pub running: bool,
 }
 
-/// What a role says of itself, asked whenever readiness is.
-pub type Role = Arc<dyn Fn() -> RoleLag + Send + Sync>;
+/// What a role says of itself, by what is due, asked whenever readiness is.
+pub type Role = Arc<dyn Fn(&Due) -> RoleLag + Send + Sync>;
 
 /// What the health routes ask.
 pub struct Probes {
@@ -77,7 +79,12 @@ impl Probes {
             Err(_) => format!("no answer within {} ms", DATABASE_WITHIN.as_millis()),
         };
         let intake = self.intake.as_ref().map(|intake| intake.writers_connected());
-        let roles: Vec<RoleLag> = self.roles.iter().map(|role| role()).collect();
+        let due = match database == "ok" && !self.roles.is_empty() {
+            true => timeout(DATABASE_WITHIN, vitals::due(&self.pool)).await.ok().and_then(Result::ok),
+            false => None,
+        };
+        let due = due.unwrap_or_default();
+        let roles: Vec<RoleLag> = self.roles.iter().map(|role| role(&due)).collect();
         let ready = database == "ok" && intake != Some(0) && roles.iter().all(|r| r.running);
         Ready { ready, database, intake_writers: intake, roles }
     }

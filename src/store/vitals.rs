@@ -3,13 +3,47 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool, Row};
 
 /// How many there are, and since when the oldest waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct Waiting {
     pub count: i64,
     pub since: Option<DateTime<Utc>>,
+}
+
+/// When the oldest piece of work of each kind was or will be due.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Due(Vec<(&'static str, DateTime<Utc>)>);
+
+impl Due {
+    /// By the name of the loop that does it; `None` where nothing waits.
+    pub fn since(&self, of: &str) -> Option<DateTime<Utc>> {
+        self.0.iter().find(|(name, _)| *name == of).map(|(_, since)| *since)
+    }
+}
+
+/// What every loop would find first, in one statement: each of them is the first row of an index.
+pub async fn due(pool: &PgPool) -> sqlx::Result<Due> {
+    let row = sqlx::query(
+        "select
+             (select received_at from deliveries where state = 'kept' order by received_at limit 1) as apply,
+             (select wake_at from cycles where wake_at is not null order by wake_at limit 1) as wake,
+             (select due_at from actions where due_at is not null order by due_at limit 1) as act,
+             (select next_at from alerts where next_at is not null order by next_at limit 1) as notify,
+             (select w.next_at from watermarks w
+              join accounts a on a.merchant_id = w.merchant_id and a.account_id = w.account_id
+              where a.retired_at is null order by w.next_at limit 1) as list,
+             (select due_at from fetches order by due_at limit 1) as fetch,
+             (select check_at from disputes where check_at is not null order by check_at limit 1) as check",
+    )
+    .fetch_one(pool)
+    .await?;
+    let mut due = Vec::new();
+    for name in ["apply", "wake", "act", "notify", "list", "fetch", "check"] {
+        due.extend(row.try_get::<Option<DateTime<Utc>>, _>(name)?.map(|at| (name, at)));
+    }
+    Ok(Due(due))
 }
 
 /// Open cycles that wanted to be looked at before `before` and were not.

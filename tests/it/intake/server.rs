@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use respondby::http::{Probes, RoleLag, router};
 use respondby::observe::Metrics;
+use respondby::store::deliveries;
+use respondby::store::vitals::Due;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::proxy::Proxy;
 use super::surface::{Client, Surface, request};
-use crate::support::Database;
+use crate::support::{Database, world};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -135,13 +138,36 @@ async fn stopping_answers_what_is_under_way_keeps_what_is_queued_and_takes_no_mo
     assert_eq!(s.intake.writers_connected(), 0);
 }
 
+/// A delivery that came then and waits to be read.
+async fn waiting(db: &Database, delivery_id: i64, received_at: DateTime<Utc>) {
+    if delivery_id == 1 {
+        world::merchant(&db.pool, 1, "shop").await;
+    }
+    let mut conn = db.pool.acquire().await.unwrap();
+    deliveries::maintain_months(&mut conn, received_at).await.unwrap();
+    sqlx::query(
+        "insert into deliveries (merchant_id, account_id, delivery_id, month, received_at, source, dedupe_key,
+             headers, body, state)
+         values (1, 10, $1, $2, $3, 'webhook', 'evt_' || $1, '[]', '', 'kept')",
+    )
+    .bind(delivery_id)
+    .bind(deliveries::month_of(received_at))
+    .bind(received_at)
+    .execute(&mut *conn)
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn health_says_alive_always_and_ready_only_when_it_is() {
     let db = Database::new().await;
     let mut proxy = Proxy::before(&db.pool);
     let pool = sqlx::postgres::PgPoolOptions::new().connect_lazy_with(proxy.options(&db.pool));
     let role = |running| -> respondby::http::Role {
-        Arc::new(move || RoleLag { role: "apply".to_owned(), lag_ms: 12, running })
+        Arc::new(move |due: &Due| {
+            let waits = |since: DateTime<Utc>| (world::noon() - since).num_milliseconds();
+            RoleLag { role: "apply".to_owned(), lag_ms: due.since("apply").map(waits), running }
+        })
     };
     let probes = |running| {
         let metrics = Metrics::install();
@@ -154,8 +180,16 @@ async fn health_says_alive_always_and_ready_only_when_it_is() {
         let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
     };
-    let ready = r#"{"ready":true,"database":"ok","roles":[{"role":"apply","lag_ms":12,"running":true}]}"#;
-    assert_eq!(ask(true, "/readyz").await, (200, format!("{ready}\n")));
+    let ready = |lag: &str| {
+        format!(
+            "{{\"ready\":true,\"database\":\"ok\",\"roles\":[{{\"role\":\"apply\",\"lag_ms\":{lag},\"running\":true}}]}}\n"
+        )
+    };
+    assert_eq!(ask(true, "/readyz").await, (200, ready("null")), "nothing waits");
+    for (delivery_id, ms) in [(1, 12), (2, 2_500)] {
+        waiting(&db, delivery_id, world::noon() - TimeDelta::milliseconds(ms)).await;
+    }
+    assert_eq!(ask(true, "/readyz").await, (200, ready("2500")), "the oldest");
     assert_eq!(ask(false, "/readyz").await.0, 503, "a role that stopped");
     let (status, text) = ask(true, "/metrics").await;
     assert_eq!(status, 200);

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Globals;
 use super::desk::{Person, now, with_database};
+use super::words::number;
 use crate::store::alerts::{self, Acknowledged, AlertRow, Filter};
 
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,7 @@ struct List {
 #[derive(Debug, clap::Args)]
 struct Ack {
     /// The number of the alert, as `alerts list` and the alert itself show it.
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = number)]
     alert_id: i64,
     /// Your name.
     #[arg(long = "as", value_name = "NAME")]
@@ -88,22 +89,22 @@ async fn acknowledge(ack: Ack, globals: &Globals) -> anyhow::Result<ExitCode> {
         Ok(alerts::acknowledge(conn, ack.alert_id, ack.by.name(), now).await?)
     })
     .await?;
-    let (text, code) = match &done {
-        Acknowledged::Done => (format!("alert {} is yours", ack.alert_id), ExitCode::SUCCESS),
+    let text = match &done {
+        Acknowledged::Done => format!("alert {} is yours", ack.alert_id),
         Acknowledged::Already { by, at } => {
             let at = at.format("%Y-%m-%d %H:%M:%S UTC");
-            (format!("alert {} was acknowledged by {by} already, at {at}", ack.alert_id), ExitCode::SUCCESS)
+            format!("alert {} was acknowledged by {by} already, at {at}", ack.alert_id)
         }
         Acknowledged::Resolved { note } => {
             let why = note.as_deref().unwrap_or("its reason is gone");
-            (format!("alert {} needs nobody any more: {why}", ack.alert_id), ExitCode::SUCCESS)
+            format!("alert {} needs nobody any more: {why}", ack.alert_id)
         }
         Acknowledged::NoSuchAlert => {
             let text =
                 format!("there is no alert {}: `respondby alerts list` shows those there are", ack.alert_id);
-            (text, ExitCode::FAILURE)
+            return globals.output().failure(&text, &json!(done));
         }
     };
     globals.output().answer(&text, &json!(done))?;
-    Ok(code)
+    Ok(ExitCode::SUCCESS)
 }

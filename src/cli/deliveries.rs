@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Globals;
 use super::desk::{Person, now, with_database};
 use super::show::{at_second, plain, table};
+use super::words::{number, word};
 use crate::providers::ProviderName;
 use crate::store::deliveries::{
     self, DeliveryFilter, DeliveryInFull, DeliveryRow, DeliveryState, Dismissal, Dismissed,
@@ -29,7 +30,10 @@ enum Command {
     List(List),
     /// Show one with its headers and its body.
     Show(Show),
-    /// Have some read again: quarantined ones after a fix, settled ones to be sure.
+    /// Have some read again: after a fix those that are quarantined (all with --quarantined), settled ones to be sure.
+    #[command(
+        override_usage = "respondby deliveries replay <ID>...\n       respondby deliveries replay --quarantined"
+    )]
     Replay(Replay),
     /// Say that nothing is to be done about one that is quarantined. It stays, and can be replayed.
     Dismiss(Dismiss),
@@ -38,9 +42,9 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct List {
     /// quarantined (waits for a person), kept (waits to be read) or settled.
-    #[arg(long)]
+    #[arg(long, value_parser = word::<DeliveryState>)]
     state: Option<DeliveryState>,
-    #[arg(long)]
+    #[arg(long, value_name = "NAME", value_parser = word::<ProviderName>)]
     provider: Option<ProviderName>,
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
@@ -50,7 +54,7 @@ struct List {
 
 #[derive(Debug, clap::Args)]
 struct Show {
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = number)]
     delivery_id: i64,
     /// Only the body, byte for byte as it came.
     #[arg(long, conflicts_with = "json")]
@@ -59,7 +63,7 @@ struct Show {
 
 #[derive(Debug, clap::Args)]
 struct Replay {
-    #[arg(value_name = "ID", required_unless_present = "quarantined")]
+    #[arg(value_name = "ID", required_unless_present = "quarantined", value_parser = number)]
     delivery_ids: Vec<i64>,
     /// Everything that is quarantined.
     #[arg(long, conflicts_with = "delivery_ids")]
@@ -68,7 +72,7 @@ struct Replay {
 
 #[derive(Debug, clap::Args)]
 struct Dismiss {
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = number)]
     delivery_id: i64,
     /// Your name.
     #[arg(long = "as", value_name = "NAME")]
@@ -205,8 +209,12 @@ async fn requeue(replay: Replay, globals: &Globals) -> anyhow::Result<ExitCode> 
         n => format!("{n} sent round again: the worker of a running engine reads them within a second or so"),
     }];
     lines.extend(left_out.iter().map(|id| format!("{id}: there is none, or it waits to be read already")));
-    globals.output().answer(&lines.join("\n"), &json!({ "requeued": requeued, "left_out": left_out }))?;
-    Ok(if left_out.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let (text, value) = (lines.join("\n"), json!({ "requeued": requeued, "left_out": left_out }));
+    match left_out.is_empty() {
+        true => globals.output().answer(&text, &value)?,
+        false => return globals.output().failure(&text, &value),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn dismiss_one(dismiss: Dismiss, globals: &Globals) -> anyhow::Result<ExitCode> {
@@ -216,19 +224,18 @@ async fn dismiss_one(dismiss: Dismiss, globals: &Globals) -> anyhow::Result<Exit
         Ok(deliveries::dismiss(conn, id, (by.name(), &why), now).await?)
     })
     .await?;
-    let (text, code) = match &done {
+    let failed = match &done {
         Dismissed::Done => {
             let text = format!(
                 "delivery {id} waits for nobody any more: it stays, and `respondby deliveries replay {id}` reads it again"
             );
-            (text, ExitCode::SUCCESS)
+            globals.output().answer(&text, &json!(done))?;
+            return Ok(ExitCode::SUCCESS);
         }
-        Dismissed::NotQuarantined { state } => (
-            format!("delivery {id} is {state}: only what is quarantined can be dismissed"),
-            ExitCode::FAILURE,
-        ),
-        Dismissed::NoSuchDelivery => (no_such_delivery(id), ExitCode::FAILURE),
+        Dismissed::NotQuarantined { state } => {
+            format!("delivery {id} is {state}: only what is quarantined can be dismissed")
+        }
+        Dismissed::NoSuchDelivery => no_such_delivery(id),
     };
-    globals.output().answer(&text, &json!(done))?;
-    Ok(code)
+    globals.output().failure(&failed, &json!(done))
 }

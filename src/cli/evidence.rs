@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::Globals;
 use super::desk::{self, Person, now, with_database};
+use super::words::word;
 use crate::evidence::Field;
 use crate::store::evidence::{self, Form, Listed, Named, NewEvidence};
 use crate::store::files::{self, FILE_BYTES_MAX, NewFile};
@@ -34,7 +35,7 @@ struct Add {
     #[arg(value_name = "DISPUTE")]
     dispute: String,
     /// What it is evidence of: `summary`, `receipt`, `shipping_tracking_number` …
-    #[arg(long)]
+    #[arg(long, value_parser = word::<Field>)]
     field: Field,
     #[command(flatten)]
     form: Given,

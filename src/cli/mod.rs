@@ -23,6 +23,7 @@ pub(crate) mod show;
 pub(crate) mod story;
 mod trial;
 mod webhook;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 //! (`| head`) is no error.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use serde_json::Value;
 
@@ -12,6 +13,16 @@ pub(super) struct Output {
 impl Output {
     pub fn new(json: bool) -> Self {
         Self { json }
+    }
+
+    /// What did not succeed: words for people on standard error, where errors are; `value` with `--json` on standard
+    /// output, where a program looks for it.
+    pub fn failure(&self, text: &str, value: &Value) -> anyhow::Result<ExitCode> {
+        match self.json {
+            true => self.answer(text, value)?,
+            false => eprintln!("error: {text}"),
+        }
+        Ok(ExitCode::FAILURE)
     }
 
     /// Prints `text`, or `value` with `--json`.

@@ -12,9 +12,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::words::word;
 use super::{Globals, USAGE};
 use crate::clock::Clock;
-use crate::config::{Config, read_secret_file};
+use crate::config::{Config, nearest, read_secret_file};
 use crate::providers::{
     Account, Credentials, Delivery, ProviderName, Refusal, Registry, Verified, WebhookSecrets,
 };
@@ -36,7 +37,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct Verify {
     /// The provider, as in the address of its webhooks.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = word::<ProviderName>)]
     provider: ProviderName,
     /// A file with the webhook secret; several are tried in this order. One line ending (LF or CRLF) at
     /// the end of the file is not part of the secret; anything more is.
@@ -149,7 +150,14 @@ fn told(refusal: &Refusal, args: &Verify) -> String {
         Refusal::TooOld { .. } if args.now.is_none() => {
             format!("{refusal}; for a webhook of earlier, say with --now when it was received")
         }
-        Refusal::HeaderMissing { header } => format!("{refusal}: give it with --header '{header}: …'"),
+        Refusal::HeaderMissing { header } => {
+            let mut given = args.header.iter().map(|(name, _)| name.as_str());
+            let misspelt = given.find(|name| nearest(name, [*header]).is_some());
+            match misspelt {
+                Some(name) => format!("{refusal}, and `{name}` is given: did you mean `{header}`?"),
+                None => format!("{refusal}: give it with --header '{header}: …'"),
+            }
+        }
         Refusal::NoSecret
         | Refusal::HeaderTwice { .. }
         | Refusal::HeaderMalformed { .. }

@@ -19,7 +19,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use layers::Layers;
-pub use problem::{ConfigError, Problem};
+pub use problem::{ConfigError, Problem, nearest};
 pub use provider::{ProviderConfig, ProvidersConfig};
 pub use secret::{Secret, SecretError, SecretSource, key_bytes, read_file as read_secret_file};
 pub use sections::*;

@@ -17,6 +17,8 @@ fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
 }
 
 const TEN_LINES: &str = r#"
+secrets.key = "env:SEAL"
+
 [[merchant]]
 name = "acme"
 
@@ -27,7 +29,12 @@ name            = "acme-eu"
 webhook_secrets = ["env:WHSEC"]
 credentials     = { api_key = "env:KEY" }
 "#;
-const SECRETS: [(&str, &str); 2] = [("WHSEC", "made-up-1"), ("KEY", "made-up-2")];
+const SECRETS: [(&str, &str); 4] = [
+    ("WHSEC", "made-up-1"),
+    ("KEY", "made-up-2"),
+    ("SEAL", "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"),
+    ("SIGN", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+];
 
 #[test]
 fn the_defaults_alone_are_a_valid_configuration() {
@@ -75,13 +82,13 @@ fn the_file_goes_over_the_defaults_and_the_environment_over_both() {
 #[test]
 fn secrets_and_rules_are_found_beside_the_file_that_names_them() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("key"), "made-up-3\n").unwrap();
+    fs::write(dir.path().join("key"), "5e".repeat(32) + "\n").unwrap();
     fs::write(dir.path().join("acme.toml"), "").unwrap();
     let path = dir.path().join("respondby.toml");
     fs::write(&path, "secrets.key = \"file:key\"\n[[merchant]]\nname = \"acme\"\nrules = \"acme.toml\"\n")
         .unwrap();
     let config = Config::read(Some(&path), []).unwrap();
-    assert_eq!(config.secrets.key.unwrap().expose(), "made-up-3");
+    assert_eq!(config.secrets.key.unwrap().expose(), "5e".repeat(32));
     assert_eq!(config.merchants[0].rules.as_deref(), Some(dir.path().join("acme.toml").as_path()));
 }
 
@@ -147,9 +154,9 @@ fn what_an_account_needs_is_told_with_its_providers_table() {
 
 #[test]
 fn a_merchants_own_facts_come_before_the_common_ones() {
-    let text = "facts.url = \"https://all\"\n[[merchant]]\nname = \"a\"\nfacts_url = \"https://a\"\n\
-                facts_secret = \"env:KEY\"\n[[merchant]]\nname = \"b\"\n";
+    let text = "[facts]\nurl = \"https://all\"\nsecret = \"env:SIGN\"\n[[merchant]]\nname = \"a\"\n\
+                facts_url = \"https://a\"\nfacts_secret = \"env:SIGN\"\n[[merchant]]\nname = \"b\"\n";
     let config = read(text, &SECRETS).unwrap();
     assert_eq!(config.facts_of("a").map(|(url, s)| (url, s.is_some())), Some(("https://a", true)));
-    assert_eq!(config.facts_of("b").map(|(url, s)| (url, s.is_some())), Some(("https://all", false)));
+    assert_eq!(config.facts_of("b").map(|(url, s)| (url, s.is_some())), Some(("https://all", true)));
 }

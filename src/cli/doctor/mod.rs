@@ -125,13 +125,25 @@ async fn database(config: &Config, deep: bool) -> anyhow::Result<Vec<Finding>> {
     Ok(findings)
 }
 
+/// The database in words: the embedded server's folders as they are, and not as an address writes them.
+fn place(opened: &Opened) -> String {
+    match &opened.embedded {
+        Some(server) => format!(
+            "the embedded server of {} (socket in {})",
+            server.dir().display(),
+            server.socket_dir().display()
+        ),
+        None => opened.shown.clone(),
+    }
+}
+
 async fn within(config: &Config, opened: &Opened, deep: bool) -> anyhow::Result<Vec<Finding>> {
     if let Err(error) = opened.check().await {
         let said = format!("cannot reach {}: {}", opened.shown, super::chain(&error.into()));
         let mend = "start it, or correct database.url (DATABASE_URL)";
         return Ok(vec![Finding::wrong("database", said, mend)]);
     }
-    let mut findings = vec![Finding::ok("database", format!("{} answers", opened.shown))];
+    let mut findings = vec![Finding::ok("database", format!("{} answers", place(opened)))];
     match store::pending_migrations(&opened.pool).await {
         Ok(pending) if pending.is_empty() => findings.push(Finding::ok("schema", "up to date")),
         Ok(pending) => {

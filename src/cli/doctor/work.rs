@@ -84,7 +84,7 @@ async fn read(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<Vec
         "quarantine",
         vitals::quarantined(conn).await?,
         now,
-        "deliveries were not understood and wait for a person",
+        "deliveries wait for a person, because they were not understood",
         "`respondby deliveries list --state quarantined` says why; after a fix: `respondby deliveries replay --quarantined`; \
          what can never be read: `respondby deliveries dismiss ID --as YOU --why TEXT`",
     );

@@ -21,7 +21,13 @@ impl Row<'_> {
     fn answer(&self, places: &[(&str, &str)]) -> String {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
-        for (name, text) in [("key", KEY), ("secret", "made-up"), ("rules.toml", RULES)] {
+        for (name, text) in [
+            ("key", KEY),
+            ("secret", "made-up"),
+            ("signing", SIGNING),
+            ("address", "https://hooks.example/made-up"),
+            ("rules.toml", RULES),
+        ] {
             write(name, text.as_bytes());
         }
         self.files.iter().for_each(|(name, bytes)| write(name, bytes));
@@ -40,6 +46,9 @@ impl Row<'_> {
 }
 
 const RULES: &str = "schema = 1\ndefault = { hold = { why = \"none\" } }\n";
+
+/// A secret that can sign.
+const SIGNING: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 const CHECK: &[&str] = &["serve", "--check", "--config", "respondby.toml"];
 const SERVE: &[&str] = &["serve", "--config", "respondby.toml"];
@@ -128,11 +137,11 @@ fn a_mistake_in_the_configuration_is_told_with_its_place_and_what_would_be_right
         configured("rules that are not there", "[[merchant]]\nname = \"a\"\nrules = \"no.toml\"\n"),
         configured(
             "a channel without a secret",
-            "[[alerts.channel]]\nname = \"ops\"\nkind = \"webhook\"\nurl = \"file:secret\"\n",
+            "[[alerts.channel]]\nname = \"ops\"\nkind = \"webhook\"\nurl = \"file:address\"\n",
         ),
         configured(
             "a channel nobody made",
-            "[[alerts.channel]]\nname = \"ops\"\nkind = \"slack\"\nurl = \"file:secret\"\n[[alerts.route]]\nchannels = [\"opps\"]\n",
+            "[[alerts.channel]]\nname = \"ops\"\nkind = \"slack\"\nurl = \"file:address\"\n[[alerts.route]]\nchannels = [\"opps\"]\n",
         ),
         changed("a provider nobody knows", "provider = \"stripe\"", "provider = \"strip\""),
         changed("a merchant nobody made", "merchant = \"acme\"", "merchant = \"amce\""),
@@ -192,6 +201,42 @@ fn a_mistake_in_the_configuration_is_told_with_its_place_and_what_would_be_right
             "provider = \"stripe\"\nname = \"acme-de\"",
             "provider = \"razorpay\"\nname = \"acme-de\"",
         ),
+        changed("no key to seal with", "key = \"file:key\"\n", ""),
+        Row {
+            files: vec![("respondby.toml", ONE_ACCOUNT.into()), ("key", b"made-up".to_vec())],
+            ..configured("a key that is none", "")
+        },
+        configured("facts that nothing signs", "[facts]\nurl = \"https://shop.example/facts\"\n"),
+        configured(
+            "a merchant's facts that nothing signs",
+            "[[merchant]]\nname = \"a\"\nfacts_url = \"https://shop.example/facts\"\n",
+        ),
+        configured(
+            "a secret that cannot sign",
+            "[facts]\nurl = \"https://shop.example/facts\"\nsecret = \"file:secret\"\n",
+        ),
+        configured(
+            "an address without a host",
+            "[facts]\nurl = \"https://:80\"\nsecret = \"file:signing\"\n",
+        ),
+        configured(
+            "a channel whose secret cannot sign",
+            "[[alerts.channel]]\nname = \"ops\"\nkind = \"webhook\"\nurl = \"file:address\"\nsecret = \"file:secret\"\n",
+        ),
+        configured(
+            "a channel at no address",
+            "[[alerts.channel]]\nname = \"ops\"\nkind = \"slack\"\nurl = \"file:secret\"\n",
+        ),
+        configured(
+            "authorities that are not there",
+            "[providers.paypal]\ncertificate_authorities = \"/none.pem\"\n",
+        ),
+        configured("a number among the provider's words", "[providers.paypal]\nrepeats_for_s = \"soon\"\n"),
+        configured("no time for a call", "[providers.stripe]\nconnect_timeout_ms = 0\n"),
+        configured("no alerts at all", "[alerts]\nper_hour_max = 0\n"),
+        configured("looking back not at all", "[reconcile]\nfirst_lookback_s = 0\n"),
+        configured("an overlap of a century", "[reconcile]\noverlap_s = 4294967295\n"),
+        configured("a key that is gone", "[reconcile]\nquiet_after_s = 3600\n"),
         changed("no tolerance", "\"acme-eu\"", "\"acme-eu\"\ntolerance_s = 1"),
         configured(
             "many at once",
@@ -199,6 +244,8 @@ fn a_mistake_in_the_configuration_is_told_with_its_place_and_what_would_be_right
         ),
         with_variable("a variable nobody knows", "RESPONDBY_HTTP__LISTN", "x"),
         with_variable("a variable out of range", "RESPONDBY_INTAKE__WRITERS", "99"),
+        with_variable("a variable with an underscore too few", "RESPONDBY_HTTP_LISTEN", "127.0.0.1:1"),
+        with_variable("a variable that may be anybody's", "RESPONDBY_PORT_8787_TCP_ADDR", "10.0.0.1"),
         with_variable("a variable that would be more", "RESPONDBY_HTTP__LISTEN", "a \"b\"\n[x]"),
     ];
     snapshot("configuration", &rows, &[]);

@@ -139,3 +139,55 @@ async fn every_command_says_what_is_wrong_with_the_database() {
         assert!(!said.all().contains("made-up-password"), "{words:?}: {}", said.all());
     }
 }
+
+#[test]
+fn a_slip_on_the_command_line_is_answered_with_what_was_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [("secret", "whsec_of_a_test"), ("body", "{}")] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let (secret, body) = (file("secret"), file("body"));
+    let verify = ["webhook", "verify", "--secret-file", &secret, "--body", &body, "--provider"];
+    let rows: [(Vec<&str>, i32, &str); 8] = [
+        ([&verify[..], &["strip"]].concat(), 2, "did you mean `stripe`?"),
+        (
+            [&verify[..], &["stripe", "--header", "Stripe-Signatur: t=1,v1=00"]].concat(),
+            1,
+            "`stripe-signatur` is given: did you mean `stripe-signature`?",
+        ),
+        (vec!["deliveries", "list", "--state", "quarantine"], 2, "did you mean `quarantined`?"),
+        (vec!["deliveries", "list", "--provider", "strip"], 2, "did you mean `stripe`?"),
+        (
+            vec!["evidence", "add", "dp_1", "--field", "recept", "--text", "x", "--as", "ann"],
+            2,
+            "did you mean `receipt`?",
+        ),
+        (vec!["deliveries", "show", "abc"], 2, "whole numbers, as the command's `list` shows them"),
+        (vec!["alerts", "ack", "abc", "--as", "ann"], 2, "whole numbers, as the command's `list` shows them"),
+        (vec!["deliveries", "replay"], 2, "respondby deliveries replay --quarantined"),
+    ];
+    for (words, code, part) in rows {
+        let said = respondby(&words, &[]);
+        assert_eq!(said.code, Some(code), "{words:?}: {}", said.all());
+        assert!(said.all().contains(part), "{words:?}: {part} not in {}", said.all());
+    }
+}
+
+#[tokio::test]
+async fn what_failed_is_said_where_errors_are_and_to_programs_as_json() {
+    let shop = Shop::new().await;
+    let rows: [&[&str]; 3] = [
+        &["alerts", "ack", "9", "--as", "ann"],
+        &["deliveries", "replay", "9"],
+        &["deliveries", "dismiss", "9", "--as", "ann", "--why", "a test"],
+    ];
+    for words in rows {
+        let said = shop.run(words);
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{words:?}");
+        assert!(said.err.starts_with("error: ") && said.err.contains('9'), "{words:?}: {}", said.err);
+        let told = shop.run(&[words, &["--json"]].concat());
+        assert_eq!((told.code, told.err.as_str()), (Some(1), ""), "{words:?}");
+        assert!(serde_json::from_str::<serde_json::Value>(&told.out).is_ok(), "{words:?}: {}", told.out);
+    }
+}

@@ -12,8 +12,11 @@ const PRISM: ProviderKind = ProviderKind::Prism;
 pub(super) const SHOP: Shop = Shop {
     merchant: "mercato",
     provider: PRISM,
-    credentials: &[("api_key", "AQEdemo-mercato-connector-key-27")],
-    settings: &[("connector", "adyen"), ("merchant_account", "MercatoRoma")],
+    credentials: &[
+        ("api_key", "AQEdemo-mercato-connector-key-27"),
+        ("webhook_password", "demo-mercato-pass-27"),
+    ],
+    settings: &[("connector", "adyen"), ("merchant_account", "MercatoRoma"), ("webhook_user", "adyen")],
     webhook_secret: Some("9A4C71E0B5D3862F9A4C71E0B5D3862F9A4C71E0B5D3862F9A4C71E0B5D3862F"),
     rules: include_str!("../../config/demo/mercato.rules.toml"),
     payment: |letters| format!("PRSM{:0<12}", letters.to_uppercase()).chars().take(16).collect(),

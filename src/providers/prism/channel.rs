@@ -116,7 +116,10 @@ impl Channels {
         let mut client = Grpc::new(channel).max_decoding_message_size(BODY_BYTES_MAX);
         let call = async {
             client.ready().await.map_err(|e| Failure::NotSent(not_connected(&e)))?;
-            client.unary(request, PathAndQuery::from_static(path), Raw).await.map_err(|s| failure(&s, log))
+            client
+                .unary(request, PathAndQuery::from_static(path), Raw::default())
+                .await
+                .map_err(|s| failure(&s, log))
         };
         // tonic watches the deadline as well, and not while it waits for a connection.
         let answer = tokio::time::timeout(deadline, call).await.unwrap_or(Err(Failure::Late))?;
@@ -250,11 +253,12 @@ fn decodable(headers: &mut http::HeaderMap) {
 /// Why there is no connection, and what to do about a certificate.
 fn not_connected(e: &(dyn Error + 'static)) -> String {
     let words = chain(e);
-    let todo = if words.contains("UnknownIssuer") {
+    let refused = words.contains("invalid peer certificate");
+    let todo = if refused && words.contains("not valid for name") {
+        "the server's certificate is for other names: write one of those into `base_url`"
+    } else if refused && (words.contains("UnknownIssuer") || words.contains("BadSignature")) {
         "no authority that is trusted here has signed the server's certificate: name a PEM file with the one that has \
          as providers.prism.certificate_authorities"
-    } else if words.contains("not valid for name") || words.contains("NotValidForName") {
-        "the server's certificate is for other names: write one of those into `base_url`"
     } else {
         return words;
     };
@@ -274,8 +278,11 @@ fn chain(e: &(dyn Error + 'static)) -> String {
     out
 }
 
-/// Messages as the bytes they are: which message it is, is for others to know.
-struct Raw;
+/// Messages as the bytes they are: which message it is, is for others to know. One each way.
+#[derive(Default)]
+struct Raw {
+    decoded: bool,
+}
 
 impl Codec for Raw {
     type Encode = Bytes;
@@ -284,11 +291,11 @@ impl Codec for Raw {
     type Decoder = Raw;
 
     fn encoder(&mut self) -> Raw {
-        Raw
+        Raw::default()
     }
 
     fn decoder(&mut self) -> Raw {
-        Raw
+        Raw::default()
     }
 }
 
@@ -307,6 +314,10 @@ impl Decoder for Raw {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        // tonic would take the first of two answers.
+        if std::mem::replace(&mut self.decoded, true) {
+            return Err(Status::internal("there is more than one message"));
+        }
         Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }

@@ -18,11 +18,13 @@ use super::super::{ProviderKind, SandboxAccount};
 use super::{Book, front, reflection};
 
 impl SandboxAccount {
-    /// Of a merchant whose payments Prism passes on to Adyen.
+    /// Of a merchant whose payments Prism passes on to Adyen, whose webhooks come with a user and a password.
     pub fn prism(name: &str, api_key: &str, merchant_account: &str, hmac_key: &str) -> Self {
         Self::new(ProviderKind::Prism, name)
             .credential("api_key", api_key)
+            .credential("webhook_password", "sandbox_webhook_password")
             .setting("connector", "adyen")
+            .setting("webhook_user", "sandbox")
             .setting("merchant_account", merchant_account)
             .webhook_secret(hmac_key)
     }
@@ -56,8 +58,6 @@ impl StandIn for Book {
         let key = "5B0D7F2E91C3A8465B0D7F2E91C3A8465B0D7F2E91C3A8465B0D7F2E91C3A846";
         SandboxAccount::prism("example", "sandbox_connector_key", "SandboxBehindPrism", key)
             .setting("environment", "test")
-            .setting("webhook_user", "sandbox")
-            .credential("webhook_password", "sandbox_webhook_password")
     }
 
     fn sdk_lines(&self, url: &str) -> Vec<(&'static str, String)> {

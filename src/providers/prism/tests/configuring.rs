@@ -10,13 +10,19 @@ use crate::providers::{Folder, Provider};
 pub(super) fn read(get: &str, settings: &str, credentials: &str) -> Result<Config, String> {
     let dir = tempfile::tempdir().unwrap();
     let text = format!(
-        "[providers.prism]\nget = \"{get}\"\n[[merchant]]\nname = \"north\"\n[[account]]\nmerchant = \"north\"\n\
+        "[secrets]\nkey = \"env:SEALING\"\n[providers.prism]\nget = \"{get}\"\n[[merchant]]\nname = \"north\"\n[[account]]\nmerchant = \"north\"\n\
          provider = \"prism\"\nname = \"north-prism\"\nwebhook_secrets = [\"env:HMAC\"]\n\
          credentials = {{ api_key = \"env:KEY\"{credentials} }}\nsettings = {{ {settings} }}\n"
     );
     let path = dir.path().join("respondby.toml");
     std::fs::write(&path, text).unwrap();
-    let variables = [("HMAC", Adyen::described().secrets[0]), ("KEY", "AQE-1"), ("PASSWORD", "Sorrel: 8")];
+    let sealing = "3d".repeat(32);
+    let variables = [
+        ("HMAC", Adyen::described().secrets[0]),
+        ("KEY", "AQE-1"),
+        ("PASSWORD", "Sorrel: 8"),
+        ("SEALING", &sealing),
+    ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Config::read(Some(&path), variables).map_err(|e| e.to_string())
 }

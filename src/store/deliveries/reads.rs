@@ -29,10 +29,15 @@ pub struct Read<'a> {
 }
 
 impl Read<'_> {
-    /// The same record of the same instant is kept once.
-    fn dedupe_key(&self) -> String {
+    /// The same record of the same instant is kept once, unless it changed something: of two records of one instant
+    /// that were told in turns, the last word would be missing where state is rebuilt.
+    fn dedupe_key(&self, delivery_id: i64) -> String {
         let digest = hex::encode(Sha256::digest(self.body));
-        format!("{}:{}:{digest}", self.source, self.as_of.timestamp_micros())
+        let as_of = self.as_of.timestamp_micros();
+        match self.outcome {
+            "applied" => format!("{}:{as_of}:{digest}:{delivery_id}", self.source),
+            _ => format!("{}:{as_of}:{digest}", self.source),
+        }
     }
 }
 
@@ -75,7 +80,7 @@ async fn insert(
     .bind(reads.iter().map(|r| month_of(r.received_at)).collect::<Vec<_>>())
     .bind(reads.iter().map(|r| r.received_at).collect::<Vec<_>>())
     .bind(reads.iter().map(|r| r.source.as_str()).collect::<Vec<_>>())
-    .bind(reads.iter().map(Read::dedupe_key).collect::<Vec<_>>())
+    .bind(reads.iter().zip(delivery_ids).map(|(r, id)| r.dedupe_key(*id)).collect::<Vec<_>>())
     .bind(reads.iter().map(|r| r.as_of).collect::<Vec<_>>())
     .bind(reads.iter().map(|r| r.body).collect::<Vec<_>>())
     .bind(reads.iter().map(|r| r.outcome).collect::<Vec<_>>())

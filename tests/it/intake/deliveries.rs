@@ -154,9 +154,27 @@ fn read<'a>(source: Source, as_of: DateTime<Utc>, record: &'a str) -> Read<'a> {
         received_at: at("2027-03-01T00:00:05Z"),
         as_of,
         body: record.as_bytes(),
-        outcome: "applied",
+        outcome: "unrecognised",
         note: None,
     }
+}
+
+#[tokio::test]
+async fn what_a_read_changed_is_kept_each_time_also_when_one_instant_says_now_this_and_now_that() {
+    let db = Database::new().await;
+    let ids = Ids::new();
+    let then = at("2027-03-01T00:00:00Z");
+    let changed = |record| Read { outcome: "applied", ..read(Source::Poll, then, record) };
+    let mut conn = db.pool.acquire().await.unwrap();
+    for record in ["{\"staged\":true}", "{\"staged\":false}", "{\"staged\":true}"] {
+        assert!(keep_reads(&mut conn, &ids, &[changed(record)]).await.unwrap()[0].is_some(), "{record}");
+    }
+    let told: Vec<Vec<u8>> = sqlx::query_scalar("select body from deliveries order by delivery_id")
+        .fetch_all(&db.pool)
+        .await
+        .unwrap();
+    assert_eq!(told.last().map(Vec::as_slice), Some(&b"{\"staged\":true}"[..]), "the last word is the last");
+    assert_eq!(told.len(), 3);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! Words and numbers on the command line, read so that a slip is answered with what was probably meant.
+//! Knows lists of words, and not what any of them does.
 
 use std::str::FromStr;
 

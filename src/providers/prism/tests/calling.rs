@@ -36,7 +36,7 @@ fn integration(code: &str, words: &str) -> Vec<u8> {
     message(&[bytes(1, words), bytes(2, code), bytes(4, "https://prism.example/errors")])
 }
 
-fn failed(code: i32, details: Vec<u8>) -> Reply {
+pub(super) fn failed(code: i32, details: Vec<u8>) -> Reply {
     Reply::Status { code, message: "as it was", details }
 }
 
@@ -323,49 +323,6 @@ async fn nothing_is_sent_that_prism_would_pass_on_empty() {
         assert!(reason.contains(word) && logs.is_empty(), "{word}: {reason}");
     }
     assert!(stub.calls().is_empty());
-}
-
-#[tokio::test]
-async fn a_get_says_nothing_where_it_is_a_stub_and_is_believed_where_it_is_real() {
-    let (answer, logs) = prism("stub").fetch(&account(ADYEN, "http://127.0.0.1:9"), DISPUTE).await;
-    assert!(matches!(answer, Answer::Refused { status: 0, .. }) && logs.is_empty(), "{answer:?}");
-    assert!(!prism("stub").capabilities().fetch && prism("real").capabilities().fetch);
-    let record = |id: &str| {
-        let money = message(&[number(1, 4_599), number(2, 45)]);
-        message(&[
-            bytes(1, id),
-            number(3, 1),
-            number(4, 2),
-            number(7, 200),
-            bytes(9, money),
-            number(10, 1_772_000_000),
-            number(13, 1_773_000_000),
-        ])
-    };
-    let real = prism("real");
-    let fetched = async |reply: Reply| {
-        let stub = Stub::answering([reply]).await;
-        real.fetch(&account(ADYEN, &stub.address), DISPUTE).await.0
-    };
-    let Answer::Receipt(told) = fetched(Reply::Message(record(DISPUTE))).await else { panic!() };
-    let Reading::Events(events) = &told.reading else { panic!("{told:?}") };
-    assert_eq!(events[0].snapshot().unwrap().dispute_ref, DISPUTE);
-    // What is kept is read again to the same.
-    let kept = crate::providers::Kept {
-        source: crate::dispute::Source::ReadBack,
-        body: &told.raw,
-        as_of: told.as_of,
-    };
-    assert_eq!(real.events(&kept), told.reading);
-    for (reply, word) in [(record("QX7TWPM4KJ9R2C8X"), "asked about"), (Vec::new(), "stub")] {
-        let answer = fetched(Reply::Message(reply)).await;
-        let Answer::Refused { reason, .. } = answer else { panic!("{answer:?}") };
-        assert!(reason.contains(word), "{reason}");
-    }
-    for reply in [Reply::HangUp, Reply::NoStatus(record(DISPUTE)), failed(14, Vec::new())] {
-        let answer = fetched(reply).await;
-        assert!(matches!(answer, Answer::Retry { .. }), "a read may be repeated: {answer:?}");
-    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod calling;
 mod configuring;
 mod connecting;
 mod forms;
+mod getting;
 mod heading;
 mod packing;
 mod reading;

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// After an accept that failed for want of something (file handles), so as not to spin.
+/// An accept that failed for want of something (file handles) is tried again after this at the latest.
 const BREATH: Duration = Duration::from_millis(50);
 
 /// Lets `converse` have each connection, `max` at one time, until told to stop. Then no connection is accepted any
@@ -37,7 +37,13 @@ pub async fn connections<C, F>(
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::error!(%error, protocol, "cannot accept a connection");
-                    _ = stop.run_until_cancelled(tokio::time::sleep(BREATH)).await;
+                    // What is wanting is given back where a connection ends: of those here that is heard.
+                    let freed = async {
+                        if connections.join_next().await.is_none() {
+                            std::future::pending::<()>().await;
+                        }
+                    };
+                    _ = stop.run_until_cancelled(tokio::time::timeout(BREATH, freed)).await;
                     continue;
                 }
             }

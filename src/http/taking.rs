@@ -105,12 +105,13 @@ mod tests {
         assert_eq!(told.kind(), io::ErrorKind::TimedOut);
         drop(theirs);
 
+        // Byte by byte, so that there is never a time without one, and never enough in the time.
         let (mut theirs, ours) = duplex(1 << 10);
-        let mut writing = Taking::new(ours, WITHIN);
+        let mut writing = Taking::new(ours, Duration::from_millis(1));
         let dripping = async {
             let mut byte = [0];
             while theirs.read(&mut byte).await.is_ok_and(|n| n > 0) {
-                tokio::time::sleep(WITHIN / 10).await;
+                tokio::task::yield_now().await;
             }
         };
         tokio::select! {
